@@ -1,0 +1,160 @@
+//! The one place where audio, features and model are joined; every entry point calls it.
+
+use std::sync::Mutex;
+
+use serde::Serialize;
+
+use crate::audio::{self, AudioError, DecodeLimits};
+use crate::features::{Extractor, FeatureError, Scratch};
+use crate::model::{ArtifactError, Model, ModelInfo};
+
+/// The two verdicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Classification {
+    /// Synthetic speech ("spoof" in the field's terms).
+    AiGenerated,
+    /// Human speech ("bonafide").
+    Human,
+}
+
+impl Classification {
+    /// The verdict as JSON and the command line write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Classification::AiGenerated => "AI_GENERATED",
+            Classification::Human => "HUMAN",
+        }
+    }
+}
+
+/// The score of one stretch of the clip.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Segment {
+    /// Start, in seconds.
+    pub start: f64,
+    /// End, in seconds.
+    pub end: f64,
+    /// P(AI) in 0.0..=1.0.
+    pub ai_probability: f64,
+}
+
+/// The verdict on one clip.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detection {
+    /// Which class the clip is given.
+    pub classification: Classification,
+    /// Probability of the named class, rounded to 2 decimals: 0.0..=1.0.
+    pub confidence: f64,
+    /// P(AI), unrounded: 0.0..=1.0.
+    pub ai_probability: f64,
+    /// Length of the decoded clip, in seconds.
+    pub duration_seconds: f64,
+    /// Scores of stretches of the clip; a clip shorter than a window has one, of its whole length.
+    pub segments: Vec<Segment>,
+    /// What makes the verdict less certain, in words.
+    pub warnings: Vec<String>,
+}
+
+/// Why a clip could not be judged.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum DetectError {
+    /// The bytes could not be decoded.
+    #[error(transparent)]
+    Audio(#[from] AudioError),
+    /// The waveform could not be analysed.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+}
+
+impl DetectError {
+    /// Stable, machine-readable name of the fault, the same in every entry point.
+    pub fn code(&self) -> &'static str {
+        match self {
+            DetectError::Audio(AudioError::Empty) => "empty_audio",
+            DetectError::Audio(AudioError::NotAudio) => "not_audio",
+            DetectError::Audio(AudioError::Undecodable(_)) => "undecodable",
+            DetectError::Audio(AudioError::TooLong { .. }) => "too_long",
+            DetectError::Features(FeatureError::TooShort { .. }) => "too_short",
+            DetectError::Features(FeatureError::Silent) => "no_speech",
+        }
+    }
+}
+
+/// Judges clips; holds a verified model and the tables of its features, is shared between threads.
+#[derive(Debug)]
+pub struct Detector {
+    model: Model,
+    extractor: Extractor,
+    threshold: f64,
+    limits: DecodeLimits,
+    scratch: Mutex<Vec<Scratch>>,
+}
+
+impl Detector {
+    /// A detector around the default embedded model.
+    ///
+    /// # Errors
+    /// The artifact is damaged.
+    pub fn embedded() -> Result<Self, ArtifactError> {
+        Ok(Self::new(Model::embedded(Model::embedded_names()[0])?))
+    }
+
+    /// A detector around `model`, with the model's threshold and the default limits.
+    pub fn new(model: Model) -> Self {
+        Self {
+            extractor: Extractor::new(model.feature_set()),
+            threshold: model.info().threshold,
+            model,
+            limits: DecodeLimits::default(),
+            scratch: Mutex::default(),
+        }
+    }
+
+    /// Moves the threshold: P(AI) above it is `AI_GENERATED`.
+    #[must_use]
+    pub fn with_threshold(mut self, threshold: f64) -> Self {
+        self.threshold = threshold;
+        self
+    }
+
+    /// Changes the bounds of decoding.
+    #[must_use]
+    pub fn with_limits(mut self, limits: DecodeLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What is known of the model.
+    pub fn model(&self) -> &ModelInfo {
+        self.model.info()
+    }
+
+    /// Judges one clip: the bytes of a whole audio file in any accepted container.
+    ///
+    /// # Errors
+    /// The bytes are no audio, cannot be decoded, or carry too little or too much to judge.
+    pub fn detect(&self, bytes: &[u8]) -> Result<Detection, DetectError> {
+        let waveform = audio::decode(bytes, &self.limits)?;
+        let mut scratch = self.scratch.lock().map(|mut s| s.pop()).unwrap_or_default().unwrap_or_default();
+        let features = self.extractor.extract(&waveform, &mut scratch);
+        if let Ok(mut pool) = self.scratch.lock() {
+            pool.push(scratch);
+        }
+        let ai_probability = self.model.probability(&features?);
+        let duration_seconds = waveform.duration_seconds();
+        let (classification, named) = if ai_probability > self.threshold {
+            (Classification::AiGenerated, ai_probability)
+        } else {
+            (Classification::Human, 1.0 - ai_probability)
+        };
+        Ok(Detection {
+            classification,
+            confidence: (named * 100.0).round() / 100.0,
+            ai_probability,
+            duration_seconds,
+            segments: vec![Segment { start: 0.0, end: duration_seconds, ai_probability }],
+            warnings: Vec::new(),
+        })
+    }
+}

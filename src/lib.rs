@@ -1,0 +1,22 @@
+//! voxproof tells AI-generated speech from human speech.
+//!
+//! Everything it does is one walk, and the modules stand in that order:
+//!
+//! ```text
+//! bytes --audio--> Waveform --features--> FeatureVector --model--> P(AI) --detector--> Detection --> JSON
+//! ```
+//!
+//! Lower modules never import higher ones; [`audio`], [`features`] and [`model`] know nothing of
+//! HTTP, AWS or the command line. [`Detector::detect`] read top to bottom is the whole product.
+#![forbid(unsafe_code)]
+
+pub mod audio;
+pub mod detector;
+pub mod features;
+#[cfg(feature = "http")]
+pub mod http;
+pub mod model;
+#[cfg(feature = "training")]
+pub mod training;
+
+pub use detector::{Classification, DetectError, Detection, Detector};
