@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::audio::{self, AudioError, DecodeLimits};
 use crate::features::{Extractor, FeatureError, Scratch};
+use crate::language::Language;
 use crate::model::{ArtifactError, Model, ModelInfo};
 
 /// The two verdicts.
@@ -54,6 +55,55 @@ pub struct Detection {
     pub segments: Vec<Segment>,
     /// What makes the verdict less certain, in words.
     pub warnings: Vec<String>,
+}
+
+/// A [`Detection`] as JSON: what `voxproof detect --json` prints and `?detail=true` answers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verdict<'a> {
+    /// The file judged; on the command line only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<&'a str>,
+    /// Which class the clip is given.
+    pub classification: Classification,
+    /// Probability of the named class, rounded to 2 decimals.
+    pub confidence: f64,
+    /// P(AI), unrounded.
+    pub ai_probability: f64,
+    /// Length of the decoded clip, in seconds.
+    pub duration_seconds: f64,
+    /// Name and version of the model, for example `classic/2026.11.1`.
+    pub model: String,
+    /// The language that the caller named.
+    pub language: Option<Language>,
+    /// Scores of stretches of the clip; left out where they were not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segments: Option<&'a [Segment]>,
+    /// What makes the verdict less certain, in words.
+    pub warnings: &'a [String],
+}
+
+impl<'a> Verdict<'a> {
+    /// The full verdict, segments included, without a file's name.
+    pub fn new(detection: &'a Detection, model: &ModelInfo, language: Option<Language>) -> Self {
+        Self {
+            file: None,
+            classification: detection.classification,
+            confidence: detection.confidence,
+            ai_probability: detection.ai_probability,
+            duration_seconds: detection.duration_seconds,
+            model: format!("{}/{}", model.name, model.version),
+            language,
+            segments: Some(&detection.segments),
+            warnings: &detection.warnings,
+        }
+    }
+
+    /// Names the file that was judged.
+    #[must_use]
+    pub fn with_file(mut self, file: &'a str) -> Self {
+        self.file = Some(file);
+        self
+    }
 }
 
 /// Why a clip could not be judged.

@@ -15,8 +15,10 @@ pub mod detector;
 pub mod features;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod language;
 pub mod model;
 #[cfg(feature = "training")]
 pub mod training;
 
-pub use detector::{Classification, DetectError, Detection, Detector};
+pub use detector::{Classification, DetectError, Detection, Detector, Segment, Verdict};
+pub use language::{Language, UnknownLanguage};

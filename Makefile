@@ -1,0 +1,75 @@
+# `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
+.DEFAULT_GOAL := help
+.PHONY: help run serve test test-full bench train evaluate invoke lint release package clean
+
+CARGO ?= cargo
+NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+# Python tools of `make test-full` and `make invoke`; made on demand, ignored by git.
+VENV ?= .venv
+KEY ?= local-key
+
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: ## build, then judge the bundled human and synthetic clips
+	$(CARGO) build --profile quick --no-default-features --features server --bin voxproof
+	@echo
+	@echo "tests/data/human: recordings of people"
+	@target/quick/voxproof detect tests/data/human
+	@echo "tests/data/ai: synthetic speech"
+	@target/quick/voxproof detect tests/data/ai
+
+serve: ## build, then serve the HTTP API on port 8080 with the key $(KEY)
+	$(CARGO) build --profile quick --no-default-features --features server --bin voxproof
+	API_KEY=$(KEY) target/quick/voxproof serve
+
+test: ## every test that needs nothing but Rust
+ifeq ($(NEXTEST),yes)
+	$(CARGO) nextest run --all-features --no-fail-fast
+else
+	@echo "cargo-nextest is not installed: using cargo test"
+	$(CARGO) test --all-features --no-fail-fast --lib --bins --tests
+endif
+	$(CARGO) test --all-features --doc
+	@scripts/skipped
+
+test-full: $(VENV)/bin/sam test ## make test, then what needs tools from PyPI, which it installs
+	$(VENV)/bin/cfn-lint template.yaml
+	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam validate --lint --template-file template.yaml
+	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke
+
+$(VENV)/bin/sam:
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r scripts/requirements.txt
+
+lint: ## formatting, clippy on every feature, licences and sources of the dependencies
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --no-default-features --features server -- -D warnings
+	$(CARGO) clippy --no-default-features --features lambda --bin lambda_api -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --all-features check licenses bans sources; \
+	else echo "SKIPPED: cargo deny (cargo install cargo-deny --locked)"; fi
+
+bench: ## benchmarks of every stage
+	$(CARGO) bench
+
+CLIPS ?= ../shared/speech
+train: ## train the classic model on CLIPS (a folder with manifest.csv) into models/
+	$(CARGO) run --release --bin voxproof -- train --manifest $(CLIPS)/manifest.csv \
+		--hold-out training/held_out.csv --features classic --model random-forest --out models
+
+evaluate: ## the protocols of the model card on CLIPS, into target/report
+	for protocol in random leave-family-source-out leave-corpus-out; do \
+	$(CARGO) run --release --bin voxproof -- evaluate --manifest $(CLIPS)/manifest.csv \
+		--hold-out training/held_out.csv --protocol $$protocol --report target/report || exit 1; done
+
+invoke: $(VENV)/bin/sam ## start the function under cargo lambda and invoke it with every event
+	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke
+
+release: ## what ships: voxproof and lambda_api, link-time optimised
+	$(CARGO) build --release --bin voxproof
+	$(CARGO) build --release --no-default-features --features lambda --bin lambda_api
+
+clean: ## remove what was built
+	$(CARGO) clean
+	rm -rf $(VENV)

@@ -1,0 +1,144 @@
+//! `voxproof detect`.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use rayon::prelude::*;
+use serde::Serialize;
+use voxproof::audio::DecodeLimits;
+use voxproof::model::Model;
+use voxproof::{Classification, DetectError, Detection, Detector, Verdict};
+
+use crate::args::DetectArgs;
+use crate::files;
+use crate::output::{ALL_JUDGED, ERROR, Failure, GOOD, SOME_FAILED, progress_bar};
+
+/// From this many files on a progress bar is shown.
+const MANY: usize = 8;
+
+/// A file that could not be judged, as `--json` prints it.
+#[derive(Serialize)]
+pub struct FileFault<'a> {
+    file: &'a str,
+    error: String,
+    code: &'static str,
+}
+
+/// Why one file has no verdict.
+#[derive(Debug, thiserror::Error)]
+enum FileError {
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] std::io::Error),
+    #[error(transparent)]
+    Detect(#[from] DetectError),
+}
+
+impl FileError {
+    fn code(&self) -> &'static str {
+        match self {
+            FileError::Unreadable(_) => "unreadable",
+            FileError::Detect(error) => error.code(),
+        }
+    }
+}
+
+/// Judges the files, prints one line each, in the order given.
+pub fn run(args: &DetectArgs) -> Result<ExitCode, Failure> {
+    let files = files::expand(&args.files)?;
+    let detector = detector(args.model.as_deref(), args.threshold)?
+        .with_limits(DecodeLimits { max_duration: Duration::from_secs_f64(args.max_duration) });
+    let bar = (files.len() >= MANY).then(|| progress_bar(files.len() as u64).with_message("judging"));
+    let mut failed = false;
+    // Blocks keep the output in order and the verdicts coming while all cores work.
+    for block in files.chunks(4 * rayon::current_num_threads()) {
+        let verdicts: Vec<_> = block
+            .par_iter()
+            .map(|path| {
+                let verdict = judge(&detector, path);
+                if let Some(bar) = &bar {
+                    bar.inc(1);
+                }
+                verdict
+            })
+            .collect();
+        let print = || -> Result<bool, Failure> {
+            let mut failed = false;
+            for (path, verdict) in block.iter().zip(&verdicts) {
+                failed |= verdict.is_err();
+                print_verdict(args, &detector, path, verdict)?;
+            }
+            Ok(failed)
+        };
+        failed |= match &bar {
+            Some(bar) => bar.suspend(print)?,
+            None => print()?,
+        };
+    }
+    Ok(ExitCode::from(if failed { SOME_FAILED } else { ALL_JUDGED }))
+}
+
+/// A detector around the named embedded model, or the default one.
+pub fn detector(model: Option<&str>, threshold: Option<f64>) -> Result<Detector, Failure> {
+    let model = Model::embedded(model.unwrap_or(Model::embedded_names()[0])).map_err(|e| Failure::Usage(e.to_string()))?;
+    let detector = Detector::new(model);
+    Ok(match threshold {
+        Some(threshold) => detector.with_threshold(threshold),
+        None => detector,
+    })
+}
+
+fn judge(detector: &Detector, path: &Path) -> Result<Detection, FileError> {
+    Ok(detector.detect(&files::read(path)?)?)
+}
+
+fn print_verdict(
+    args: &DetectArgs,
+    detector: &Detector,
+    path: &Path,
+    verdict: &Result<Detection, FileError>,
+) -> Result<(), Failure> {
+    let file = path.to_string_lossy();
+    let mut out = anstream::stdout().lock();
+    match verdict {
+        Ok(detection) if args.json => {
+            let mut verdict = Verdict::new(detection, detector.model(), args.language).with_file(&file);
+            if !args.segments {
+                verdict.segments = None;
+            }
+            writeln!(out, "{}", json(&verdict))?;
+        }
+        Ok(detection) => {
+            let style = match detection.classification {
+                Classification::AiGenerated => ERROR,
+                Classification::Human => GOOD,
+            };
+            writeln!(
+                out,
+                "{style}{}{style:#} {:.2}  {file}",
+                detection.classification.as_str(),
+                detection.confidence
+            )?;
+            if args.segments {
+                for s in &detection.segments {
+                    writeln!(out, "  {:8.2} s to {:8.2} s  P(AI) {:.2}", s.start, s.end, s.ai_probability)?;
+                }
+            }
+            for warning in &detection.warnings {
+                writeln!(out, "  warning: {warning}")?;
+            }
+        }
+        Err(error) if args.json => {
+            let fault = FileFault { file: &file, error: error.to_string(), code: error.code() };
+            writeln!(out, "{}", json(&fault))?;
+        }
+        Err(error) => anstream::eprintln!("{ERROR}error:{ERROR:#} {file}: {error}"),
+    }
+    Ok(())
+}
+
+/// One line of JSON.
+pub fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("our own types have string keys and finite numbers")
+}
