@@ -127,6 +127,7 @@ impl DetectError {
             DetectError::Audio(AudioError::TooLong { .. }) => "too_long",
             DetectError::Features(FeatureError::TooShort { .. }) => "too_short",
             DetectError::Features(FeatureError::Silent) => "no_speech",
+            DetectError::Features(FeatureError::OutOfRange { .. }) => "undecodable",
         }
     }
 }
