@@ -14,7 +14,9 @@ pub struct DecodeLimits {
 impl Default for DecodeLimits {
     /// 10 minutes, the bound of a synchronous call.
     fn default() -> Self {
-        Self { max_duration: Duration::from_secs(600) }
+        Self {
+            max_duration: Duration::from_secs(600),
+        }
     }
 }
 
@@ -22,10 +24,14 @@ impl Default for DecodeLimits {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AudioError {
     /// There are no bytes at all.
-    #[error("the file is empty; send MP3, WAV, FLAC, OGG (Vorbis or Opus), WebM (Opus) or M4A/AAC audio")]
+    #[error(
+        "the file is empty; send MP3, WAV, FLAC, OGG (Vorbis or Opus), WebM (Opus) or M4A/AAC audio"
+    )]
     Empty,
     /// The bytes are no audio container that is accepted.
-    #[error("not a recognised audio file; send MP3, WAV, FLAC, OGG (Vorbis or Opus), WebM (Opus) or M4A/AAC audio")]
+    #[error(
+        "not a recognised audio file; send MP3, WAV, FLAC, OGG (Vorbis or Opus), WebM (Opus) or M4A/AAC audio"
+    )]
     NotAudio,
     /// A known container in which no frame could be decoded; the text says what failed.
     #[error("the audio could not be decoded: {0}")]
@@ -40,6 +46,8 @@ pub enum AudioError {
 
 /// Decodes `bytes`, mixes to mono by the mean of the channels and resamples to 22,050 Hz.
 pub fn decode(bytes: &[u8], _limits: &DecodeLimits) -> Result<Waveform, AudioError> {
-    if bytes.is_empty() { return Err(AudioError::Empty); }
+    if bytes.is_empty() {
+        return Err(AudioError::Empty);
+    }
     Ok(Waveform::new(vec![0.1; bytes.len()]))
 }

@@ -18,7 +18,9 @@ impl FeatureSet {
 
     /// The set's name, as the command line and artifacts write it.
     pub fn name(self) -> &'static str {
-        match self { FeatureSet::Classic => "classic" }
+        match self {
+            FeatureSet::Classic => "classic",
+        }
     }
 
     /// The set of that name.
@@ -29,7 +31,8 @@ impl FeatureSet {
     /// Names of the values, in their order.
     pub fn names(self) -> &'static [String] {
         use std::sync::LazyLock;
-        static N: LazyLock<Vec<String>> = LazyLock::new(|| (0..73).map(|i| format!("f{i}")).collect());
+        static N: LazyLock<Vec<String>> =
+            LazyLock::new(|| (0..73).map(|i| format!("f{i}")).collect());
         &N
     }
 }
@@ -59,7 +62,9 @@ pub enum FeatureError {
 
 /// Computes one set of features; holds the plans and tables, is shared between threads.
 #[derive(Debug)]
-pub struct Extractor { set: FeatureSet }
+pub struct Extractor {
+    set: FeatureSet,
+}
 
 /// Working memory of one extraction, reused from clip to clip; one for each thread.
 #[derive(Debug, Default)]
@@ -67,15 +72,28 @@ pub struct Scratch {}
 
 impl Extractor {
     /// Makes the plans and tables of `set`.
-    pub fn new(set: FeatureSet) -> Self { Self { set } }
+    pub fn new(set: FeatureSet) -> Self {
+        Self { set }
+    }
 
     /// The set that is computed.
-    pub fn set(&self) -> FeatureSet { self.set }
+    pub fn set(&self) -> FeatureSet {
+        self.set
+    }
 
     /// Features of `waveform`; no value is NaN or infinite.
-    pub fn extract(&self, waveform: &Waveform, _scratch: &mut Scratch) -> Result<FeatureVector, FeatureError> {
+    pub fn extract(
+        &self,
+        waveform: &Waveform,
+        _scratch: &mut Scratch,
+    ) -> Result<FeatureVector, FeatureError> {
         let seconds = waveform.duration_seconds();
-        if seconds < MIN_SECONDS { return Err(FeatureError::TooShort { seconds }); }
-        Ok(FeatureVector { set: self.set, values: vec![0.0; 73] })
+        if seconds < MIN_SECONDS {
+            return Err(FeatureError::TooShort { seconds });
+        }
+        Ok(FeatureVector {
+            set: self.set,
+            values: vec![0.0; 73],
+        })
     }
 }

@@ -4,7 +4,9 @@ use crate::features::{FeatureSet, FeatureVector};
 
 /// A loaded model: verified, ready to score, shared between threads.
 #[derive(Debug)]
-pub struct Model { info: ModelInfo }
+pub struct Model {
+    info: ModelInfo,
+}
 
 /// What is known of a model besides its weights.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -40,20 +42,43 @@ pub enum ArtifactError {
 
 impl Model {
     /// Names of the embedded models, the default one first.
-    pub fn embedded_names() -> &'static [&'static str] { &["classic"] }
+    pub fn embedded_names() -> &'static [&'static str] {
+        &["classic"]
+    }
 
     /// Verifies and loads an embedded model.
     pub fn embedded(name: &str) -> Result<Self, ArtifactError> {
-        if name != "classic" { return Err(ArtifactError::UnknownModel { name: name.into(), available: "classic".into() }); }
-        Ok(Self { info: ModelInfo { name: name.into(), version: "0".into(), features: "classic".into(), estimator: "random-forest".into(), training_data: String::new(), threshold: 0.5, sha256: String::new() } })
+        if name != "classic" {
+            return Err(ArtifactError::UnknownModel {
+                name: name.into(),
+                available: "classic".into(),
+            });
+        }
+        Ok(Self {
+            info: ModelInfo {
+                name: name.into(),
+                version: "0".into(),
+                features: "classic".into(),
+                estimator: "random-forest".into(),
+                training_data: String::new(),
+                threshold: 0.5,
+                sha256: String::new(),
+            },
+        })
     }
 
     /// The feature set that the model scores.
-    pub fn feature_set(&self) -> FeatureSet { FeatureSet::Classic }
+    pub fn feature_set(&self) -> FeatureSet {
+        FeatureSet::Classic
+    }
 
     /// What is known of the model.
-    pub fn info(&self) -> &ModelInfo { &self.info }
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
 
     /// P(AI) in 0.0..=1.0. The vector must be of [`Model::feature_set`].
-    pub fn probability(&self, features: &FeatureVector) -> f64 { 0.25 + 0.0 * features.values[0] }
+    pub fn probability(&self, features: &FeatureVector) -> f64 {
+        0.25 + 0.0 * features.values[0]
+    }
 }
