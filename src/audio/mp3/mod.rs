@@ -53,14 +53,13 @@ pub(super) fn decode(bytes: &[u8], sink: &mut Sink) -> Result<SourceFormat, Audi
     let first = FrameHeader::parse(&bytes[start..]).expect("find_start has parsed it");
     sink.set_rate(first.rate)?;
 
-    let tag = bytes
-        .get(start..start + first.bytes)
-        .and_then(|frame| Tag::parse(frame, &first));
-    let mut at = if tag.is_some() {
-        start + first.bytes
+    // Behind other bytes, ffmpeg takes the tag's frame for an ordinary one.
+    let tag = if start == 0 {
+        Tag::parse(bytes, &first)
     } else {
-        start
+        None
     };
+    let mut at = start + if tag.is_some() { first.bytes } else { 0 };
     let tag = tag.unwrap_or_default();
 
     let mut decoder = FrameDecoder::default();
@@ -69,16 +68,21 @@ pub(super) fn decode(bytes: &[u8], sink: &mut Sink) -> Result<SourceFormat, Audi
     let mut sounding = None;
     while let Some((found, header)) = next_frame(bytes, at, &first) {
         let end = (found + header.bytes).min(bytes.len());
+        // ffmpeg hands its decoder what it had to skip together with the frame behind it, which is lost with it
+        // unless the skipped bytes are 0.
+        let lost = bytes[at..found].iter().any(|&byte| byte != 0);
         at = end;
         let keep = kept(position, u64::from(header.samples), &tag);
         position += u64::from(header.samples);
-        let decoded = decoder.decode(&bytes[found..end], &header);
-        sounding = sounding.or(decoded.then_some(header.channels));
-        let planes = decoder.planes(&header);
-        sink.push(
-            &planes.map(|plane| &plane[keep.clone()])[..usize::from(header.channels)],
-            Depth::Sixteen,
-        )?;
+        if lost {
+            continue;
+        }
+        let Some(planes) = decoder.decode(&bytes[found..end], &header) else {
+            continue;
+        };
+        sounding.get_or_insert(header.channels);
+        let planes = planes.map(|plane| &plane[keep.clone()]);
+        sink.push(&planes[..usize::from(header.channels)], Depth::Sixteen)?;
     }
     match sounding {
         Some(channels) => Ok(SourceFormat {
@@ -108,20 +112,9 @@ fn kept(position: u64, samples: u64, tag: &Tag) -> std::ops::Range<usize> {
 
 /// The next frame at or behind `at` that continues the stream of `first`.
 fn next_frame(bytes: &[u8], at: usize, first: &FrameHeader) -> Option<(usize, FrameHeader)> {
-    let parse = |at: usize| {
-        bytes
-            .get(at..)
-            .and_then(FrameHeader::parse)
-            .filter(|header| first.continues(header))
-    };
-    if let Some(header) = parse(at) {
-        return Some((at, header));
-    }
-    // Out of step: what looks like a frame must be followed by another one, or end the stream.
-    (at + 1..bytes.len().saturating_sub(FrameHeader::BYTES)).find_map(|at| {
-        let header = parse(at)?;
-        let next = at + header.bytes;
-        (next == bytes.len() || parse(next).is_some()).then_some((at, header))
+    (at..bytes.len()).find_map(|at| {
+        let header = FrameHeader::parse(&bytes[at..])?;
+        first.continues(&header).then_some((at, header))
     })
 }
 
@@ -140,17 +133,12 @@ struct FrameDecoder {
     decoder: Option<(u8, MpaDecoder)>,
     /// A frame that is cut short, made whole with zeros.
     whole: Vec<u8>,
-    /// The last frame's samples by channel.
-    planes: [Vec<f32>; 2],
 }
 
 impl FrameDecoder {
-    /// Decodes one frame; false, and silence, when it is damaged: ffmpeg keeps the timeline in most cases too.
-    fn decode(&mut self, frame: &[u8], header: &FrameHeader) -> bool {
-        for plane in &mut self.planes {
-            plane.clear();
-            plane.resize(header.samples as usize, 0.0);
-        }
+    /// Decodes one frame; its channels, shape `[2][samples]`, the second one unused for mono. `None` when the frame
+    /// is damaged beyond use; ffmpeg drops such frames too.
+    fn decode(&mut self, frame: &[u8], header: &FrameHeader) -> Option<[&[f32]; 2]> {
         if self
             .decoder
             .as_ref()
@@ -159,13 +147,10 @@ impl FrameDecoder {
             let mut parameters = AudioCodecParameters::new();
             parameters.for_codec(CODEC_ID_MP3);
             let options = AudioDecoderOptions::default().gapless(false);
-            self.decoder = MpaDecoder::try_new(&parameters, &options)
-                .ok()
-                .map(|decoder| (header.channels, decoder));
+            let decoder = MpaDecoder::try_new(&parameters, &options).ok()?;
+            self.decoder = Some((header.channels, decoder));
         }
-        let Some((_, decoder)) = &mut self.decoder else {
-            return false;
-        };
+        let (_, decoder) = self.decoder.as_mut()?;
         let data = if frame.len() < header.bytes {
             self.whole.clear();
             self.whole.extend_from_slice(frame);
@@ -174,29 +159,24 @@ impl FrameDecoder {
         } else {
             frame
         };
-        let packet = PacketRef::new(0, Timestamp::ZERO, Duration::from(header.samples), data);
+        let duration = Duration::from(header.samples);
+        let packet = PacketRef::new(0, Timestamp::ZERO, duration, data);
         let Ok(GenericAudioBufferRef::F32(buffer)) = decoder.decode_ref(&packet) else {
-            return false;
+            return None;
         };
-        for (channel, plane) in self
-            .planes
-            .iter_mut()
-            .enumerate()
-            .take(header.channels.into())
-        {
-            let Some(from) = buffer
+        let plane = |channel| {
+            buffer
                 .plane(channel)
-                .filter(|from| from.len() == plane.len())
-            else {
-                return false;
-            };
-            plane.copy_from_slice(from);
-        }
-        true
-    }
-
-    /// The last frame's channels, shape `[2][samples]`, the second one unused for mono.
-    fn planes(&self, _header: &FrameHeader) -> [&[f32]; 2] {
-        [&self.planes[0], &self.planes[1]]
+                .filter(|plane: &&[f32]| plane.len() == header.samples as usize)
+        };
+        let left = plane(0)?;
+        Some([
+            left,
+            if header.channels == 2 {
+                plane(1)?
+            } else {
+                left
+            },
+        ])
     }
 }

@@ -19,14 +19,15 @@ pub(super) struct Tag {
 }
 
 impl Tag {
-    /// Reads the tag in `frame`, a whole frame; `None` when the frame is an ordinary one.
-    pub(super) fn parse(frame: &[u8], header: &FrameHeader) -> Option<Self> {
-        Self::parse_xing(frame, header).or_else(|| Self::parse_vbri(frame))
+    /// Reads the tag in the first frame of `stream`; `None` when the frame is an ordinary one.
+    pub(super) fn parse(stream: &[u8], header: &FrameHeader) -> Option<Self> {
+        let frame = stream.get(..header.bytes)?;
+        Self::parse_xing(frame, header, stream.len()).or_else(|| Self::parse_vbri(frame))
     }
 
     /// `"Xing" | "Info"`, flags, then as flagged: frames, bytes, 100 bytes of seek table, quality; then the encoder's
     /// name in 9 bytes, 12 bytes of figures, and delay and padding in 12 bits each.
-    fn parse_xing(frame: &[u8], header: &FrameHeader) -> Option<Self> {
+    fn parse_xing(frame: &[u8], header: &FrameHeader, available: usize) -> Option<Self> {
         // The checksum that a frame may have between header and side information is not counted: encoders that write
         // both a checksum and a tag leave it out, and ffmpeg looks here too.
         let mut rest = frame.get(FrameHeader::BYTES + header.side_info..)?;
@@ -68,6 +69,12 @@ impl Tag {
         let trim = be(trim);
         let (delay, padding) = (trim >> 12, trim & 0xfff);
         let skip = delay + DECODER_DELAY;
+        // More bytes than the tag counted, by more than a sixteenth: files were strung together, and ffmpeg believes
+        // neither the number of frames nor the padding.
+        let available = (available - FrameHeader::BYTES) as u64;
+        if bytes > 0 && available > bytes && available - bytes > bytes >> 4 {
+            frames = 0;
+        }
         let counted = frames * u64::from(header.samples);
         let discard = if frames > 0 {
             (counted + DECODER_DELAY).saturating_sub(padding)..counted
