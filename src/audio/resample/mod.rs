@@ -33,6 +33,8 @@ struct Plan {
     margin_in: usize,
     /// The same in output samples.
     margin_out: usize,
+    /// Farthest that an input sample reaches, in input samples.
+    reach: usize,
 }
 
 impl Plan {
@@ -45,7 +47,8 @@ impl Plan {
         let shape = Shape::of_ratio(up, down);
         // Samples of the input for one of the lower rate.
         let per_sample = (down as f64 / up as f64).max(1.0);
-        let margins = ((shape.spread() * per_sample).ceil() as usize + 1).div_ceil(down);
+        let reach = (shape.spread() * per_sample).ceil() as usize + 1;
+        let margins = reach.div_ceil(down);
         // A power of two keeps the transforms' lengths smooth for the rates that occur.
         let factor = (BLOCK / (up + down)).max(4 * margins).next_power_of_two();
         let (block_in, block_out) = (down * factor, up * factor);
@@ -76,6 +79,7 @@ impl Plan {
             block_out,
             margin_in,
             margin_out,
+            reach,
         }
     }
 
@@ -159,15 +163,22 @@ impl Resampler {
         }
     }
 
-    /// Hands the rest on. The whole output has `ceil(n * 22050 / rate)` samples for `n` input samples, in floating
-    /// point as librosa computes it; soxr itself rounds to nearest, and librosa pads a missing last sample with 0.
+    /// Hands the rest on.
+    ///
+    /// The whole output has `ceil(n * (22050 / rate))` samples for `n` input samples, in floating point as librosa
+    /// computes it. soxr itself gives `floor(n / (rate / 22050) + 0.5)` (measured), and librosa pads a missing last
+    /// sample with 0.
     pub(super) fn finish(mut self, out: &mut dyn FnMut(&[f32])) {
         let Some(blocks) = &mut self.blocks else {
             return;
         };
-        let exact = self.taken as f64 * (f64::from(SAMPLE_RATE) / f64::from(self.source_rate));
-        let target = exact.ceil() as u64;
-        let computed = ((exact + 0.5).floor() as u64).min(target);
+        let (taken, from, to) = (
+            self.taken as f64,
+            f64::from(self.source_rate),
+            f64::from(SAMPLE_RATE),
+        );
+        let target = (taken * (to / from)).ceil() as u64;
+        let computed = ((taken / (from / to) + 0.5).floor() as u64).min(target);
         while self.given < computed {
             let filled = blocks.filled;
             blocks.input[filled..].fill(0.0);
@@ -232,10 +243,38 @@ impl Blocks {
                 &mut self.scratch[..inverse],
             )
             .expect("buffers have the plan's lengths and the first and last bin are real");
+        self.silence();
+        let plan = &*self.plan;
         let keep = plan.block_in - 2 * plan.margin_in;
         self.input.copy_within(keep.., 0);
         self.filled = 2 * plan.margin_in;
         &self.output[plan.margin_out..plan.block_out - plan.margin_out]
+    }
+}
+
+impl Blocks {
+    /// Makes digital silence exact: a transform spreads rounding errors of loud samples over the whole block, and the
+    /// rate of zero crossings and the chroma of silence would hear them.
+    fn silence(&mut self) {
+        let Plan {
+            block_in,
+            block_out,
+            reach,
+            ..
+        } = *self.plan;
+        let mut start = 0;
+        for end in 0..=block_in {
+            if end < block_in && self.input[end] == 0.0 {
+                continue;
+            }
+            // Outputs that hear nothing but the zeros in start..end.
+            if end - start > 2 * reach {
+                let first = ((start + reach) * block_out).div_ceil(block_in);
+                let last = (end - reach) * block_out / block_in;
+                self.output[first..last.max(first)].fill(0.0);
+            }
+            start = end + 1;
+        }
     }
 }
 
