@@ -1,1 +1,64 @@
-fn main() {}
+//! The HTTP API on AWS Lambda: API Gateway (HTTP and REST), function URL and load balancer events
+//! become requests for the same router that the server has.
+#![forbid(unsafe_code)]
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use lambda_http::request::RequestContext;
+use lambda_http::{Request, RequestExt, tower::ServiceExt};
+use voxproof::Detector;
+use voxproof::http::{HttpConfig, LogConfig, logging, router};
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Logging may be what failed.
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Everything that can fail or takes time is done before the first poll: it is part of the start,
+/// never of a caller's wait.
+fn start() -> Result<(), Box<dyn Error + Send + Sync>> {
+    logging::init(&LogConfig::from_env()?);
+    let config = HttpConfig::from_env(false)?;
+    let mut detector = Detector::embedded()?;
+    if let Some(threshold) = config.threshold {
+        detector = detector.with_threshold(threshold);
+    }
+    let service = router(Arc::new(detector), &config).map_request(without_stage);
+    // One event at a time: a second thread would only cost start-up time. Clips are judged on a
+    // blocking thread, as on the server.
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(lambda_http::run(service))
+}
+
+/// Gives a request the path that the caller wrote behind the stage: `lambda_http` puts the stage
+/// in front (`/Prod/detect`), and API Gateway does so itself for named stages of HTTP APIs.
+fn without_stage(mut request: Request) -> Request {
+    let path = request.raw_http_path();
+    let stage = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.stage.as_deref(),
+        _ => None,
+    };
+    let path = stage
+        .and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage))
+        .filter(|rest| rest.starts_with('/'))
+        .unwrap_or(path);
+    let target = match request.uri().query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    // A path that is no URI stays as it was, and finds no route.
+    if let Ok(uri) = target.parse() {
+        *request.uri_mut() = uri;
+    }
+    request
+}

@@ -1,0 +1,128 @@
+//! Who may call: keys, compared in constant time.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, HeaderName, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+
+use super::problem::{Code, Problem};
+
+/// The header beside `Authorization` that may carry a key.
+pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// Who may call the routes that judge.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// Whoever has one of these keys.
+    Keys(Keys),
+    /// Everyone (`--no-auth`).
+    Open,
+}
+
+/// The keys that are accepted. Only their SHA-256 is kept: it gives every comparison the same
+/// length, and a memory dump no key.
+#[derive(Clone, Default)]
+pub struct Keys(Arc<[[u8; 32]]>);
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({})", self.0.len())
+    }
+}
+
+impl Keys {
+    /// These keys.
+    pub fn new<'a>(keys: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(keys.into_iter().map(|key| digest(key.as_bytes())).collect())
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether `presented` is one of the keys. The time taken depends neither on which key it is
+    /// nor on how much of it is right: all are compared, in full.
+    fn accept(&self, presented: &[u8]) -> bool {
+        let presented = digest(presented);
+        let found = self
+            .0
+            .iter()
+            .fold(Choice::from(0), |found, key| found | key.ct_eq(&presented));
+        found.into()
+    }
+}
+
+fn digest(key: &[u8]) -> [u8; 32] {
+    Sha256::digest(key).into()
+}
+
+/// Middleware: lets a request pass that carries an accepted key.
+pub async fn require_key(State(access): State<Access>, request: Request, next: Next) -> Response {
+    let Access::Keys(keys) = &access else {
+        return next.run(request).await;
+    };
+    let mut presented = presented(request.headers()).peekable();
+    let challenge = match presented.peek() {
+        None => r#"Bearer realm="voxproof""#,
+        Some(_) => r#"Bearer realm="voxproof", error="invalid_token""#,
+    };
+    // No early exit from the headers either; there are two at most that count.
+    if presented.fold(false, |found, key| keys.accept(key) | found) {
+        return next.run(request).await;
+    }
+    Problem::new(
+        Code::Unauthorized,
+        "send a valid key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'",
+    )
+    .with_header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    .into_response()
+}
+
+/// The keys that a request carries. An `Authorization` of another scheme is not for us: a proxy
+/// in between may have put it there.
+fn presented(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let bearer = headers.get(AUTHORIZATION).and_then(|value| {
+        let (scheme, key) = value.as_bytes().split_at_checked(7)?;
+        scheme
+            .eq_ignore_ascii_case(b"bearer ")
+            .then(|| key.trim_ascii())
+    });
+    bearer
+        .into_iter()
+        .chain(headers.get(X_API_KEY).map(HeaderValue::as_bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_accepted_and_nothing_else() {
+        let keys = Keys::new(["first", "second"]);
+        assert!(keys.accept(b"first") && keys.accept(b"second"));
+        for wrong in [&b""[..], b"firs", b"first ", b"FIRST", b"third"] {
+            assert!(!keys.accept(wrong));
+        }
+        assert!(!Keys::default().accept(b""));
+    }
+
+    #[test]
+    fn keys_are_never_printed() {
+        assert_eq!(
+            format!("{:?}", Access::Keys(Keys::new(["hush"]))),
+            "Keys(Keys(1))"
+        );
+    }
+}

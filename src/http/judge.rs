@@ -1,0 +1,27 @@
+//! What the routes need of a detector.
+
+use crate::detector::{DetectError, Detection, Detector};
+use crate::model::ModelInfo;
+
+/// Judges clips for the routes. [`Detector`] is the one implementation that ships; tests put a slow
+/// or a panicking one in its place.
+pub trait Judge: Send + Sync + 'static {
+    /// Judges the bytes of one audio file.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    fn detect(&self, audio: &[u8]) -> Result<Detection, DetectError>;
+
+    /// What is known of the model that judges.
+    fn model(&self) -> &ModelInfo;
+}
+
+impl Judge for Detector {
+    fn detect(&self, audio: &[u8]) -> Result<Detection, DetectError> {
+        Detector::detect(self, audio)
+    }
+
+    fn model(&self) -> &ModelInfo {
+        Detector::model(self)
+    }
+}

@@ -1,0 +1,101 @@
+//! The API on a TCP port.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::config::HttpConfig;
+use super::judge::Judge;
+use super::router::router;
+
+/// A server that has its port but does not answer yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    router: Router,
+    grace: Duration,
+}
+
+impl Server {
+    /// Takes the port.
+    ///
+    /// # Errors
+    /// The address is not ours, or taken; the message names it.
+    pub async fn bind(config: &HttpConfig, judge: Arc<dyn Judge>) -> io::Result<Self> {
+        let listener = TcpListener::bind((config.host.as_str(), config.port))
+            .await
+            .map_err(|error| {
+                io::Error::new(
+                    error.kind(),
+                    format!("cannot listen on {}:{}: {error}", config.host, config.port),
+                )
+            })?;
+        Ok(Self {
+            listener,
+            router: router(judge, config),
+            grace: config.shutdown_grace,
+        })
+    }
+
+    /// The address that was taken.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers, HTTP/1.1 and HTTP/2 without TLS, until `shutdown` resolves. Then no connection is
+    /// accepted any more, and answers in flight are delivered for as long as the grace lasts.
+    ///
+    /// # Errors
+    /// The listener fails.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let (stop, stopping) = oneshot::channel::<()>();
+        let signalled = async move {
+            shutdown.await;
+            tracing::info!("shutting down");
+            let _ = stop.send(());
+        };
+        let out_of_grace = async move {
+            let _ = stopping.await;
+            tokio::time::sleep(self.grace).await;
+        };
+        // Answers are small: waiting to fill a packet only delays them.
+        let listener = self.listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
+        tokio::select! {
+            served = axum::serve(listener, self.router).with_graceful_shutdown(signalled) => served,
+            () = out_of_grace => {
+                tracing::warn!("some connections did not end in time");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Resolves when the process is asked to stop: SIGTERM, or Ctrl-C.
+///
+/// # Errors
+/// The signals cannot be listened to.
+pub fn shutdown_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    Ok(async move {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
