@@ -18,7 +18,14 @@ fn voxproof(args: &[&str]) -> Output {
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_voxproof"));
     command.args(args).current_dir(env!("CARGO_MANIFEST_DIR"));
-    for variable in ["API_KEY", "HOST", "PORT", "THRESHOLD", "CORS_ORIGINS", "MAX_BODY_BYTES"] {
+    for variable in [
+        "API_KEY",
+        "HOST",
+        "PORT",
+        "THRESHOLD",
+        "CORS_ORIGINS",
+        "MAX_BODY_BYTES",
+    ] {
         command.env_remove(variable);
     }
     command
@@ -33,7 +40,10 @@ fn stderr(output: &Output) -> &str {
 }
 
 fn json_lines(output: &Output) -> Vec<Value> {
-    stdout(output).lines().map(|line| serde_json::from_str(line).expect("one JSON object a line")).collect()
+    stdout(output)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("one JSON object a line"))
+        .collect()
 }
 
 /// A folder of this test's own, emptied first.
@@ -54,12 +64,19 @@ fn detect_prints_one_line_a_file() {
         let (verdict, rest) = line.split_once(' ').expect("verdict, confidence, file");
         assert!(verdict == "HUMAN" || verdict == "AI_GENERATED", "{line}");
         let (confidence, name) = rest.split_once("  ").expect("two spaces before the file");
-        assert!((0.0..=1.0).contains(&confidence.parse::<f64>().expect("a number")), "{line}");
+        assert!(
+            (0.0..=1.0).contains(&confidence.parse::<f64>().expect("a number")),
+            "{line}"
+        );
         assert_eq!(confidence.len(), 4, "two decimals: {line}");
         assert_eq!(name, file);
     }
     assert!(!stdout(&output).contains('\x1b'), "no colours in a pipe");
-    assert!(stderr(&output).is_empty(), "no progress bar in a pipe: {}", stderr(&output));
+    assert!(
+        stderr(&output).is_empty(),
+        "no progress bar in a pipe: {}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -67,11 +84,25 @@ fn detect_json_has_the_documented_members_and_agrees_with_itself() {
     let output = voxproof(&["detect", "--json", "--language", "Tamil", HUMAN, AI]);
     assert_eq!(output.status.code(), Some(0));
     for (row, file) in json_lines(&output).iter().zip([HUMAN, AI]) {
-        let mut keys: Vec<_> = row.as_object().expect("an object").keys().map(String::as_str).collect();
+        let mut keys: Vec<_> = row
+            .as_object()
+            .expect("an object")
+            .keys()
+            .map(String::as_str)
+            .collect();
         keys.sort_unstable();
         assert_eq!(
             keys,
-            ["ai_probability", "classification", "confidence", "duration_seconds", "file", "language", "model", "warnings"]
+            [
+                "ai_probability",
+                "classification",
+                "confidence",
+                "duration_seconds",
+                "file",
+                "language",
+                "model",
+                "warnings"
+            ]
         );
         assert_eq!(row["file"], file);
         assert_eq!(row["language"], "ta");
@@ -90,7 +121,11 @@ fn segments_are_shown_only_when_asked_for() {
     assert!(!segments.is_empty());
     let duration = rows[0]["duration_seconds"].as_f64().expect("a number");
     assert_eq!(segments[0]["start"], 0.0);
-    assert!(segments.iter().all(|s| s["end"].as_f64().expect("a number") <= duration + 1e-9));
+    assert!(
+        segments
+            .iter()
+            .all(|s| s["end"].as_f64().expect("a number") <= duration + 1e-9)
+    );
     assert!(stdout(&voxproof(&["detect", "--segments", HUMAN])).contains("P(AI)"));
 }
 
@@ -101,7 +136,12 @@ fn standard_input_is_judged_like_the_file() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("the binary starts");
-    child.stdin.take().expect("piped").write_all(&std::fs::read(AI).expect("the clip")).expect("it reads");
+    child
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(&std::fs::read(AI).expect("the clip"))
+        .expect("it reads");
     let mut from_stdin = json_lines(&child.wait_with_output().expect("it ends"));
     let mut from_file = json_lines(&voxproof(&["detect", "--json", AI]));
     assert_eq!(from_stdin[0]["file"], "-");
@@ -119,15 +159,26 @@ fn folders_are_walked_in_order_and_other_files_left_alone() {
     std::fs::write(dir.join("notes.txt"), "not audio").expect("a file");
     let output = voxproof(&["detect", "--json", dir.to_str().expect("UTF-8")]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let names: Vec<_> = json_lines(&output).iter().map(|r| r["file"].as_str().expect("a name").to_owned()).collect();
-    assert!(names[0].ends_with("a.mp3") && names[1].ends_with("Two.MP3") && names.len() == 2, "{names:?}");
+    let names: Vec<_> = json_lines(&output)
+        .iter()
+        .map(|r| r["file"].as_str().expect("a name").to_owned())
+        .collect();
+    assert!(
+        names[0].ends_with("a.mp3") && names[1].ends_with("Two.MP3") && names.len() == 2,
+        "{names:?}"
+    );
 }
 
 #[test]
 fn many_files_keep_their_order() {
-    let files: Vec<_> = (0..21).map(|i| if i % 3 == 0 { AI } else { HUMAN }).collect();
+    let files: Vec<_> = (0..21)
+        .map(|i| if i % 3 == 0 { AI } else { HUMAN })
+        .collect();
     let output = voxproof(&[&["detect"], files.as_slice()].concat());
-    let judged: Vec<_> = stdout(&output).lines().filter_map(|l| l.split("  ").nth(1)).collect();
+    let judged: Vec<_> = stdout(&output)
+        .lines()
+        .filter_map(|l| l.split("  ").nth(1))
+        .collect();
     assert_eq!(judged, files);
 }
 
@@ -142,10 +193,22 @@ fn a_bad_file_is_told_and_the_rest_judged() {
     assert_eq!(stdout(&output).lines().count(), 1, "the good file alone");
     assert!(stderr(&output).contains("text.mp3") && stderr(&output).contains("no/such/file.mp3"));
 
-    let rows = json_lines(&voxproof(&["detect", "--json", text, "no/such/file.mp3", HUMAN]));
-    assert_eq!((&rows[0]["code"], &rows[1]["code"]), (&"not_audio".into(), &"unreadable".into()));
+    let rows = json_lines(&voxproof(&[
+        "detect",
+        "--json",
+        text,
+        "no/such/file.mp3",
+        HUMAN,
+    ]));
+    assert_eq!(
+        (&rows[0]["code"], &rows[1]["code"]),
+        (&"not_audio".into(), &"unreadable".into())
+    );
     assert_eq!(rows[0]["file"], text);
-    assert!(rows[0]["error"].as_str().expect("text").contains("MP3"), "says what is accepted");
+    assert!(
+        rows[0]["error"].as_str().expect("text").contains("MP3"),
+        "says what is accepted"
+    );
     assert!(rows[2]["classification"].is_string());
 }
 
@@ -155,15 +218,30 @@ fn a_duration_over_the_limit_is_an_error_that_names_the_limit() {
     assert_eq!(output.status.code(), Some(1));
     let row = &json_lines(&output)[0];
     assert_eq!(row["code"], "too_long");
-    assert!(row["error"].as_str().expect("text").contains("2 s"), "{row}");
+    assert!(
+        row["error"].as_str().expect("text").contains("2 s"),
+        "{row}"
+    );
 }
 
 #[test]
 fn the_threshold_moves_the_verdict() {
-    let verdict = |threshold| json_lines(&voxproof(&["detect", "--json", "--threshold", threshold, HUMAN]))[0].clone();
+    let verdict = |threshold| {
+        json_lines(&voxproof(&[
+            "detect",
+            "--json",
+            "--threshold",
+            threshold,
+            HUMAN,
+        ]))[0]
+            .clone()
+    };
     assert_eq!(verdict("0")["classification"], "AI_GENERATED");
     assert_eq!(verdict("1")["classification"], "HUMAN");
-    assert_eq!(verdict("0")["ai_probability"], verdict("1")["ai_probability"]);
+    assert_eq!(
+        verdict("0")["ai_probability"],
+        verdict("1")["ai_probability"]
+    );
 }
 
 #[test]
@@ -176,15 +254,27 @@ fn wrong_usage_exits_with_2_and_says_what_is_accepted() {
         (vec!["detect", "--model", "nope", HUMAN], "classic"),
         (vec!["detect", "--language", "Klingon", HUMAN], "Malayalam"),
         (vec!["detect", "--threshold", "2", HUMAN], "from 0 to 1"),
-        (vec!["detect", empty.to_str().expect("UTF-8")], "no audio file"),
+        (
+            vec!["detect", empty.to_str().expect("UTF-8")],
+            "no audio file",
+        ),
         (vec!["features", "--set", "nope", HUMAN], "classic"),
         (vec!["model", "--model", "nope"], "classic"),
         (vec!["serve"], "API_KEY"),
         (vec!["serve", "--port", "99999999"], "port"),
     ] {
         let output = voxproof(&args);
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
-        assert!(stderr(&output).contains(expected), "{args:?}: {}", stderr(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{args:?}: {}",
+            stderr(&output)
+        );
+        assert!(
+            stderr(&output).contains(expected),
+            "{args:?}: {}",
+            stderr(&output)
+        );
         assert!(stdout(&output).is_empty(), "{args:?}");
     }
 }
@@ -194,13 +284,35 @@ fn features_are_the_73_of_the_reference_by_name() {
     let output = voxproof(&["features", "--json", HUMAN]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let row = &json_lines(&output)[0];
-    let names: Vec<_> = row["names"].as_array().expect("names").iter().map(|n| n.as_str().expect("text")).collect();
-    let values: Vec<_> = row["values"].as_array().expect("values").iter().map(|v| v.as_f64().expect("finite")).collect();
+    let names: Vec<_> = row["names"]
+        .as_array()
+        .expect("names")
+        .iter()
+        .map(|n| n.as_str().expect("text"))
+        .collect();
+    let values: Vec<_> = row["values"]
+        .as_array()
+        .expect("values")
+        .iter()
+        .map(|v| v.as_f64().expect("finite"))
+        .collect();
     assert_eq!((names.len(), values.len()), (73, 73));
-    assert_eq!((names[0], names[39], names[40], names[46], names[70]), ("mfcc_mean_1", "mfcc_std_20", "spectral_centroid_mean", "chroma_mean_1", "tempo"));
+    assert_eq!(
+        (names[0], names[39], names[40], names[46], names[70]),
+        (
+            "mfcc_mean_1",
+            "mfcc_std_20",
+            "spectral_centroid_mean",
+            "chroma_mean_1",
+            "tempo"
+        )
+    );
     assert_eq!(row["sample_rate"], 22_050);
     let centroid = values[40];
-    assert!((300.0..6_000.0).contains(&centroid), "speech has its centroid there, in Hz: {centroid}");
+    assert!(
+        (300.0..6_000.0).contains(&centroid),
+        "speech has its centroid there, in Hz: {centroid}"
+    );
     assert!(stdout(&voxproof(&["features", HUMAN])).contains("rms_std"));
 }
 
@@ -217,7 +329,12 @@ fn model_tells_what_is_embedded() {
 
 #[test]
 fn help_shows_examples() {
-    for args in [vec!["--help"], vec!["detect", "--help"], vec!["features", "--help"], vec!["serve", "--help"]] {
+    for args in [
+        vec!["--help"],
+        vec!["detect", "--help"],
+        vec!["features", "--help"],
+        vec!["serve", "--help"],
+    ] {
         let output = voxproof(&args);
         assert_eq!(output.status.code(), Some(0));
         assert!(stdout(&output).contains("Examples:"), "{args:?}");

@@ -57,10 +57,18 @@ impl TuningEstimator {
             }
             let curvature = f64::from(above + below) - 2.0 * f64::from(centre);
             let slope = f64::from(above - below) / 2.0;
-            let shift = if slope.abs() >= curvature.abs() { 0.0 } else { (-slope / curvature) as f32 };
+            let shift = if slope.abs() >= curvature.abs() {
+                0.0
+            } else {
+                (-slope / curvature) as f32
+            };
             let peak = centre + 0.5 * ((above - below) / 2.0) * shift;
-            let hz = ((k as f64 + f64::from(shift)) * f64::from(SAMPLE_RATE) / FFT_SIZE as f64) as f32;
-            self.peaks.push(Peak { power: peak, step: tuning_step(hz) });
+            let hz =
+                ((k as f64 + f64::from(shift)) * f64::from(SAMPLE_RATE) / FFT_SIZE as f64) as f32;
+            self.peaks.push(Peak {
+                power: peak,
+                step: tuning_step(hz),
+            });
         }
     }
 
@@ -72,10 +80,15 @@ impl TuningEstimator {
             return 0.0;
         }
         let even = self.peaks.len() % 2 == 0;
-        let (lower, upper, _) = self.peaks.select_nth_unstable_by(middle, |a, b| a.power.total_cmp(&b.power));
+        let (lower, upper, _) = self
+            .peaks
+            .select_nth_unstable_by(middle, |a, b| a.power.total_cmp(&b.power));
         let upper = upper.power;
         let median = if even {
-            let lower = lower.iter().map(|p| p.power).fold(f32::NEG_INFINITY, f32::max);
+            let lower = lower
+                .iter()
+                .map(|p| p.power)
+                .fold(f32::NEG_INFINITY, f32::max);
             (lower + upper) / 2.0
         } else {
             upper
@@ -85,7 +98,10 @@ impl TuningEstimator {
             counts[usize::from(peak.step)] += 1;
         }
         // The first of several fullest steps, as NumPy's argmax.
-        let fullest = (0..TUNING_STEPS).rev().max_by_key(|&i| counts[i]).unwrap_or(0);
+        let fullest = (0..TUNING_STEPS)
+            .rev()
+            .max_by_key(|&i| counts[i])
+            .unwrap_or(0);
         step_edge(fullest)
     }
 }
@@ -118,7 +134,11 @@ fn maximum(power: &[f32]) -> f32 {
     let mut largest = [0.0_f32; 8];
     for chunk in power.as_chunks::<8>().0 {
         for lane in 0..8 {
-            largest[lane] = if chunk[lane] > largest[lane] { chunk[lane] } else { largest[lane] };
+            largest[lane] = if chunk[lane] > largest[lane] {
+                chunk[lane]
+            } else {
+                largest[lane]
+            };
         }
     }
     largest.into_iter().fold(0.0, f32::max)
@@ -151,10 +171,20 @@ impl PitchScale {
             classes * (hz / PITCH_ZERO_HZ).log2()
         };
         // Bin 0 has no pitch; it is put one and a half octaves below bin 1.
-        let pitches: Vec<f64> =
-            (0..=BINS).map(|k| if k == 0 { pitch(1) - 1.5 * classes } else { pitch(k) }).collect();
+        let pitches: Vec<f64> = (0..=BINS)
+            .map(|k| {
+                if k == 0 {
+                    pitch(1) - 1.5 * classes
+                } else {
+                    pitch(k)
+                }
+            })
+            .collect();
         let widths = pitches.windows(2).map(|p| (p[1] - p[0]).max(1.0)).collect();
-        Self { pitches: pitches[..BINS].to_vec(), widths }
+        Self {
+            pitches: pitches[..BINS].to_vec(),
+            widths,
+        }
     }
 
     /// Weights for a tuning in semitones (`librosa.filters.chroma`): Gaussian bumps around each
@@ -201,7 +231,11 @@ const FRAMES_AT_ONCE: usize = 4;
 
 /// Chroma of a block of power spectra `STRIDE` apart: for each frame, the energies of the twelve
 /// pitch classes over their largest, 0..=1 (all 0 for a silent frame), handed to `visit`.
-pub fn chroma(weights: &ChromaWeights, block: &[f32], mut visit: impl FnMut(&[f64; PITCH_CLASSES])) {
+pub fn chroma(
+    weights: &ChromaWeights,
+    block: &[f32],
+    mut visit: impl FnMut(&[f64; PITCH_CLASSES]),
+) {
     for frames in block.chunks(FRAMES_AT_ONCE * STRIDE) {
         let row = |i: usize| {
             // A last, shorter group repeats its last frame rather than have a loop of its own.
@@ -220,7 +254,11 @@ pub fn chroma(weights: &ChromaWeights, block: &[f32], mut visit: impl FnMut(&[f6
         }
         for sum in &sums[..frames.len() / STRIDE] {
             let largest = sum.iter().copied().fold(0.0, f32::max);
-            let largest = if largest < f32::MIN_POSITIVE { 1.0 } else { largest };
+            let largest = if largest < f32::MIN_POSITIVE {
+                1.0
+            } else {
+                largest
+            };
             visit(&sum.map(|s| f64::from(s / largest)));
         }
     }
@@ -249,7 +287,11 @@ mod tests {
                 let fade = (-0.5 * ((pitch / 12.0 - 5.0) / 2.0).powi(2)).exp();
                 for c in 0..12 {
                     let exact = bumps[(c + 3) % 12] / length * fade;
-                    assert!((f64::from(got[c]) - exact).abs() < 1e-6, "bin {k}, class {c}: {} {exact}", got[c]);
+                    assert!(
+                        (f64::from(got[c]) - exact).abs() < 1e-6,
+                        "bin {k}, class {c}: {} {exact}",
+                        got[c]
+                    );
                 }
             }
         }

@@ -14,10 +14,18 @@ pub const COUNT: usize = 2 * (MFCC_COUNT + 3 + PITCH_CLASSES + 1) + 1;
 
 /// Names of the values, in their order.
 pub fn names() -> Vec<String> {
-    let numbered = |stem: &str, count: usize| (1..=count).map(|i| format!("{stem}_{i}")).collect::<Vec<_>>();
+    let numbered = |stem: &str, count: usize| {
+        (1..=count)
+            .map(|i| format!("{stem}_{i}"))
+            .collect::<Vec<_>>()
+    };
     let mut names = numbered("mfcc_mean", MFCC_COUNT);
     names.extend(numbered("mfcc_std", MFCC_COUNT));
-    for stem in ["spectral_centroid", "spectral_rolloff", "zero_crossing_rate"] {
+    for stem in [
+        "spectral_centroid",
+        "spectral_rolloff",
+        "zero_crossing_rate",
+    ] {
         names.extend([format!("{stem}_mean"), format!("{stem}_std")]);
     }
     names.extend(numbered("chroma_mean", PITCH_CLASSES));
@@ -56,8 +64,19 @@ impl Classic {
     ///
     /// # Errors
     /// Those of [`time_domain::analyse`].
-    pub fn extract(&self, samples: &[f32], scratch: &mut ClassicScratch) -> Result<Vec<f64>, FeatureError> {
-        let ClassicScratch { spectrogram, levels, tuning, weights, onsets, tempo } = scratch;
+    pub fn extract(
+        &self,
+        samples: &[f32],
+        scratch: &mut ClassicScratch,
+    ) -> Result<Vec<f64>, FeatureError> {
+        let ClassicScratch {
+            spectrogram,
+            levels,
+            tuning,
+            weights,
+            onsets,
+            tempo,
+        } = scratch;
         let time = time_domain::analyse(samples)?;
 
         let mut centroid = Moments::<1>::default();

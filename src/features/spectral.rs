@@ -49,7 +49,10 @@ pub fn spectral_shape(power: &[f32]) -> SpectralShape {
         weighted += sums[g] * (g * GROUP) as f64 + f64::from(moment.iter().sum::<f32>());
     }
     if total <= 0.0 {
-        return SpectralShape { centroid: 0.0, rolloff: 0.0 };
+        return SpectralShape {
+            centroid: 0.0,
+            rolloff: 0.0,
+        };
     }
 
     let threshold = ROLLOFF_SHARE * total;
@@ -64,7 +67,10 @@ pub fn spectral_shape(power: &[f32]) -> SpectralShape {
         running < threshold
     });
     let bin = g * GROUP + within.count();
-    SpectralShape { centroid: BIN_HZ * weighted / total, rolloff: BIN_HZ * bin.min(FFT_SIZE / 2) as f64 }
+    SpectralShape {
+        centroid: BIN_HZ * weighted / total,
+        rolloff: BIN_HZ * bin.min(FFT_SIZE / 2) as f64,
+    }
 }
 
 #[cfg(test)]
@@ -75,14 +81,30 @@ mod tests {
     #[test]
     fn follows_the_definition() {
         let mut power = vec![0.0_f32; STRIDE];
-        assert_eq!(spectral_shape(&power), SpectralShape { centroid: 0.0, rolloff: 0.0 });
+        assert_eq!(
+            spectral_shape(&power),
+            SpectralShape {
+                centroid: 0.0,
+                rolloff: 0.0
+            }
+        );
         power[BINS - 1] = 4.0;
-        assert_eq!(spectral_shape(&power), SpectralShape { centroid: 11_025.0, rolloff: 11_025.0 });
+        assert_eq!(
+            spectral_shape(&power),
+            SpectralShape {
+                centroid: 11_025.0,
+                rolloff: 11_025.0
+            }
+        );
         for (k, p) in power[..BINS].iter_mut().enumerate() {
             *p = ((k * 37) % 101) as f32;
         }
         let total: f64 = power.iter().map(|&p| f64::from(p).sqrt()).sum();
-        let weighted: f64 = power.iter().enumerate().map(|(k, &p)| k as f64 * f64::from(p).sqrt()).sum();
+        let weighted: f64 = power
+            .iter()
+            .enumerate()
+            .map(|(k, &p)| k as f64 * f64::from(p).sqrt())
+            .sum();
         let mut running = 0.0;
         let bin = power
             .iter()

@@ -47,7 +47,10 @@ pub struct StftScratch {
 
 impl fmt::Debug for Stft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stft").field("frame", &FFT_SIZE).field("hop", &HOP).finish()
+        f.debug_struct("Stft")
+            .field("frame", &FFT_SIZE)
+            .field("hop", &HOP)
+            .finish()
     }
 }
 
@@ -63,13 +66,26 @@ impl Stft {
         let window = (0..FFT_SIZE)
             .map(|n| (0.5 - 0.5 * (2.0 * PI * n as f64 / FFT_SIZE as f64).cos()) as f32)
             .collect();
-        Self { fft: RealFftPlanner::new().plan_fft_forward(FFT_SIZE), window }
+        Self {
+            fft: RealFftPlanner::new().plan_fft_forward(FFT_SIZE),
+            window,
+        }
     }
 
     /// Power spectrum |X|² of frame `index`, into `power` of length [`STRIDE`] (zeros from
     /// [`BINS`] on). A sample of 1.0 is full scale, so a full-scale sine peaks at about 512².
-    pub fn power_frame(&self, samples: &[f32], index: usize, scratch: &mut StftScratch, power: &mut [f32]) {
-        let StftScratch { frame, spectrum, work } = scratch;
+    pub fn power_frame(
+        &self,
+        samples: &[f32],
+        index: usize,
+        scratch: &mut StftScratch,
+        power: &mut [f32],
+    ) {
+        let StftScratch {
+            frame,
+            spectrum,
+            work,
+        } = scratch;
         if frame.is_empty() {
             frame.resize(FFT_SIZE, 0.0);
             spectrum.resize(BINS, Complex::default());
@@ -77,7 +93,9 @@ impl Stft {
         }
         self.window_frame(samples, index, frame);
         // The lengths are the plan's own, the only thing that this can fail on.
-        self.fft.process_with_scratch(frame, spectrum, work).expect("buffers have the plan's lengths");
+        self.fft
+            .process_with_scratch(frame, spectrum, work)
+            .expect("buffers have the plan's lengths");
         let (bins, padding) = power.split_at_mut(BINS);
         for (p, x) in bins.iter_mut().zip(spectrum.iter()) {
             *p = x.re * x.re + x.im * x.im;
@@ -95,7 +113,10 @@ impl Stft {
         let after = (before + end - start).min(FFT_SIZE);
         frame[..before].fill(0.0);
         frame[after..].fill(0.0);
-        let windowed = frame[before..after].iter_mut().zip(&samples[start..end]).zip(&self.window[before..after]);
+        let windowed = frame[before..after]
+            .iter_mut()
+            .zip(&samples[start..end])
+            .zip(&self.window[before..after]);
         for ((out, x), w) in windowed {
             *out = x * w;
         }
@@ -122,7 +143,12 @@ impl PowerSpectrogram {
     }
 
     /// Computes every frame of `samples` and hands it, of length [`STRIDE`], to `visit`.
-    pub fn first_pass(&mut self, stft: &Stft, samples: &[f32], mut visit: impl FnMut(usize, &[f32])) {
+    pub fn first_pass(
+        &mut self,
+        stft: &Stft,
+        samples: &[f32],
+        mut visit: impl FnMut(usize, &[f32]),
+    ) {
         let frames = frame_count(samples.len());
         self.kept = Self::keeps(samples);
         let rows = if self.kept { frames } else { BLOCK_FRAMES };
@@ -145,7 +171,12 @@ impl PowerSpectrogram {
 
     /// Hands the frames of the last first pass, which must have been of the same `samples`, to
     /// `visit`: the index of a block's first frame, and its frames, [`STRIDE`] apart.
-    pub fn second_pass(&mut self, stft: &Stft, samples: &[f32], mut visit: impl FnMut(usize, &[f32])) {
+    pub fn second_pass(
+        &mut self,
+        stft: &Stft,
+        samples: &[f32],
+        mut visit: impl FnMut(usize, &[f32]),
+    ) {
         let frames = frame_count(samples.len());
         for first in (0..frames).step_by(BLOCK_FRAMES) {
             let rows = BLOCK_FRAMES.min(frames - first);
@@ -188,7 +219,9 @@ mod tests {
 
     #[test]
     fn both_passes_agree_whether_frames_are_kept_or_not() {
-        let samples: Vec<f32> = (0..HOP * (KEPT_FRAMES + 3)).map(|n| ((n * n) % 977) as f32 / 977.0 - 0.5).collect();
+        let samples: Vec<f32> = (0..HOP * (KEPT_FRAMES + 3))
+            .map(|n| ((n * n) % 977) as f32 / 977.0 - 0.5)
+            .collect();
         let stft = Stft::new();
         let mut spectrogram = PowerSpectrogram::default();
         for length in [30_000, samples.len(), 25_000] {

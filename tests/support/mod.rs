@@ -45,7 +45,10 @@ pub fn wav(seconds: usize, sample: impl Fn(usize) -> u8) -> Vec<u8> {
 /// Settings as the environment would give them.
 pub fn config(vars: &[(&str, &str)]) -> HttpConfig {
     let lookup = |name: &str| {
-        let set = vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let set = vars
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, v)| (*v).to_owned());
         set.or_else(|| (name == "API_KEY").then(|| KEY.to_owned()))
     };
     HttpConfig::from_vars(lookup, false).unwrap()
@@ -74,20 +77,37 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// Checks that this is a problem as the contract has it, and gives its code.
     #[track_caller]
     pub fn problem_code(&self) -> String {
-        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{self:?}"
+        );
         let json = self.json();
         assert_eq!(json["status"], self.status.as_u16(), "{self:?}");
         for member in ["type", "title", "detail", "code", "error", "request_id"] {
-            assert!(json[member].as_str().is_some_and(|s| !s.is_empty()), "no {member}: {self:?}");
+            assert!(
+                json[member].as_str().is_some_and(|s| !s.is_empty()),
+                "no {member}: {self:?}"
+            );
         }
         assert_eq!(json["request_id"], self.header("x-request-id"));
-        for inner in ["src/", ".rs", "panicked", "symphonia", "unwrap", "serde", KEY] {
+        for inner in [
+            "src/",
+            ".rs",
+            "panicked",
+            "symphonia",
+            "unwrap",
+            "serde",
+            KEY,
+        ] {
             assert!(!self.body.contains(inner), "'{inner}' leaks: {self:?}");
         }
         json["code"].as_str().unwrap().to_owned()
