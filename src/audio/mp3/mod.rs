@@ -1,22 +1,17 @@
-//! MP3: frames are found here and decoded by Symphonia.
+//! MP3: frames are found here and decoded one by one in [`frames`].
 //!
 //! Symphonia's own MP3 reader trims encoder delay and padding only where the tag's checksum holds, counts frames past
 //! the tagged end differently from ffmpeg, drops a last frame that is cut short, and takes any 11 set bits for a
 //! frame after damage. This one follows ffmpeg 5.1, which the replaced stack used: the tests hold the same number of
 //! samples, to the sample.
 
+mod frames;
 mod header;
 mod tag;
 
-use symphonia::core::audio::{Audio, GenericAudioBufferRef};
-use symphonia::core::codecs::audio::well_known::CODEC_ID_MP3;
-use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
-use symphonia::core::packet::PacketRef;
-use symphonia::core::units::{Duration, Timestamp};
-use symphonia::default::codecs::MpaDecoder;
-
 use super::decode::{AudioError, SourceFormat};
 use super::sink::{Depth, Sink};
+use frames::FrameDecoder;
 use header::FrameHeader;
 use tag::Tag;
 
@@ -62,7 +57,7 @@ pub(super) fn decode(bytes: &[u8], sink: &mut Sink) -> Result<SourceFormat, Audi
     let mut at = start + if tag.is_some() { first.bytes } else { 0 };
     let tag = tag.unwrap_or_default();
 
-    let mut decoder = FrameDecoder::default();
+    let mut decoder = FrameDecoder::new(first.rate);
     // Position of the next frame in samples, before anything is dropped.
     let mut position = 0;
     let mut sounding = None;
@@ -123,60 +118,5 @@ fn without_id3v1(bytes: &[u8]) -> &[u8] {
     match bytes.len().checked_sub(128) {
         Some(at) if bytes[at..].starts_with(b"TAG") => &bytes[..at],
         _ => bytes,
-    }
-}
-
-/// Symphonia's decoder, fed frame by frame.
-#[derive(Default)]
-struct FrameDecoder {
-    /// The decoder and the number of channels that it has settled on.
-    decoder: Option<(u8, MpaDecoder)>,
-    /// A frame that is cut short, made whole with zeros.
-    whole: Vec<u8>,
-}
-
-impl FrameDecoder {
-    /// Decodes one frame; its channels, shape `[2][samples]`, the second one unused for mono. `None` when the frame
-    /// is damaged beyond use; ffmpeg drops such frames too.
-    fn decode(&mut self, frame: &[u8], header: &FrameHeader) -> Option<[&[f32]; 2]> {
-        if self
-            .decoder
-            .as_ref()
-            .is_none_or(|(channels, _)| *channels != header.channels)
-        {
-            let mut parameters = AudioCodecParameters::new();
-            parameters.for_codec(CODEC_ID_MP3);
-            let options = AudioDecoderOptions::default().gapless(false);
-            let decoder = MpaDecoder::try_new(&parameters, &options).ok()?;
-            self.decoder = Some((header.channels, decoder));
-        }
-        let (_, decoder) = self.decoder.as_mut()?;
-        let data = if frame.len() < header.bytes {
-            self.whole.clear();
-            self.whole.extend_from_slice(frame);
-            self.whole.resize(header.bytes, 0);
-            &self.whole
-        } else {
-            frame
-        };
-        let duration = Duration::from(header.samples);
-        let packet = PacketRef::new(0, Timestamp::ZERO, duration, data);
-        let Ok(GenericAudioBufferRef::F32(buffer)) = decoder.decode_ref(&packet) else {
-            return None;
-        };
-        let plane = |channel| {
-            buffer
-                .plane(channel)
-                .filter(|plane: &&[f32]| plane.len() == header.samples as usize)
-        };
-        let left = plane(0)?;
-        Some([
-            left,
-            if header.channels == 2 {
-                plane(1)?
-            } else {
-                left
-            },
-        ])
     }
 }
