@@ -8,8 +8,8 @@ Each row names a repository, a commit and a path. The file is read from
 raw.githubusercontent.com/REPO/COMMIT/PATH, or with --mirror from the clone CLONES/OWNER/NAME (a work
 tree, a bare repository or `OWNER/NAME.git`) at that commit, or, where that folder is no repository,
 as the plain file CLONES/OWNER/NAME/PATH. ffmpeg cuts it (`offset_seconds`, `duration_seconds`) and
-makes it a mono MP3 as the corpus's README says: 16, 22.05 or 24 kHz at 40, 48 or 56 kbit/s, from the
-next lower of these rates that the source has.
+makes it a mono MP3 as the corpus's README says: 16, 22.05 or 24 kHz at 40, 56 or 56 kbit/s, the
+highest of these rates that is not above the source's own.
 
 What is there already is kept, so an interrupted run goes on where it stopped. What could not be
 fetched is listed at the end and in DIR/failures.csv; the exit status is then 1.
@@ -25,11 +25,12 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 RAW = "https://raw.githubusercontent.com"
-BITRATES = {24_000: "56k", 22_050: "48k", 16_000: "40k"}
+BITRATES = {24_000: "56k", 22_050: "56k", 16_000: "40k"}
 LFS = b"version https://git-lfs.github.com/spec/"
 
 
@@ -93,36 +94,53 @@ def convert(source, target, offset, duration):
 
 
 class Sources:
-    """Source files in a temporary folder, each fetched once though many clips are cut from it."""
+    """Source files in a temporary folder, each fetched once though several clips may be cut from it."""
 
-    def __init__(self, folder, mirror):
-        self.folder, self.mirror = folder, mirror
-        self.lock, self.known = threading.Lock(), {}
+    def __init__(self, folder, mirror, rows):
+        self.folder, self.mirror, self.lock = folder, mirror, threading.Lock()
+        self.left = Counter(map(self.key, rows))
+        self.known = {key: (number, threading.Lock()) for number, key in enumerate(self.left)}
+
+    @staticmethod
+    def key(row):
+        return row["repo"], row["commit"], row["path"]
+
+    def name(self, row):
+        return self.folder / f"{self.known[self.key(row)][0]}{Path(row['path']).suffix}"
 
     def get(self, row):
-        key = (row["repo"], row["commit"], row["path"])
-        with self.lock:
-            number, lock = self.known.setdefault(key, (len(self.known), threading.Lock()))
-        source = self.folder / f"{number}{Path(row['path']).suffix}"
-        with lock:
+        """The row's source file, fetched if it is not there."""
+        source = self.name(row)
+        with self.known[self.key(row)][1]:
             if not source.exists():
-                data = from_mirror(self.mirror, *key) if self.mirror else from_network(*key)
+                data = from_mirror(self.mirror, *self.key(row)) if self.mirror else from_network(*self.key(row))
                 if data.startswith(LFS):
                     raise Failure("a Git LFS pointer, not the file itself")
                 source.write_bytes(data)
         return source
 
+    def done(self, row):
+        """Forgets the source once no row is left that needs it: all of them together are gigabytes."""
+        with self.lock:
+            self.left[self.key(row)] -= 1
+            last = self.left[self.key(row)] == 0
+        if last:
+            self.name(row).unlink(missing_ok=True)
+
 
 def fetch(row, out, sources):
     """One clip -> whether there was anything to do."""
-    target = (out / row["file"]).resolve()
-    if not target.is_relative_to(out.resolve()):
-        raise Failure("the file's name leads out of the folder")
-    if target.is_file():
-        return False
-    target.parent.mkdir(parents=True, exist_ok=True)
-    convert(sources.get(row), target, row.get("offset_seconds") or 0, row["duration_seconds"])
-    return True
+    try:
+        target = (out / row["file"]).resolve()
+        if not target.is_relative_to(out.resolve()):
+            raise Failure("the file's name leads out of the folder")
+        if target.is_file():
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        convert(sources.get(row), target, row.get("offset_seconds") or 0, row["duration_seconds"])
+        return True
+    finally:
+        sources.done(row)
 
 
 def main():
@@ -137,7 +155,7 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     failures, new, kept = [], 0, 0
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(args.jobs) as pool:
-        sources = Sources(Path(folder), args.mirror)
+        sources = Sources(Path(folder), args.mirror, rows)
         running = {pool.submit(fetch, row, args.out, sources): row for row in rows}
         for done, job in enumerate(as_completed(running), 1):
             try:
