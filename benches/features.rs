@@ -44,7 +44,8 @@ fn bare_fft(c: &mut Criterion) {
                 for t in 0..frame_count(samples.len()) {
                     let start = (t * HOP).min(samples.len() - FFT_SIZE);
                     frame.copy_from_slice(&samples[start..start + FFT_SIZE]);
-                    fft.process_with_scratch(&mut frame, &mut spectrum, &mut work).unwrap();
+                    fft.process_with_scratch(&mut frame, &mut spectrum, &mut work)
+                        .unwrap();
                     black_box(&spectrum);
                 }
             })
@@ -60,11 +61,17 @@ fn classic(c: &mut Criterion) {
     for seconds in [1, 10, 60, 120] {
         let waveform = Waveform::new(signal(seconds));
         group.bench_function(BenchmarkId::from_parameter(format!("{seconds}s")), |b| {
-            b.iter(|| extractor.extract(black_box(&waveform), &mut scratch).unwrap())
+            b.iter(|| {
+                extractor
+                    .extract(black_box(&waveform), &mut scratch)
+                    .unwrap()
+            })
         });
     }
     group.finish();
-    c.bench_function("extractor_new", |b| b.iter(|| Extractor::new(FeatureSet::Classic)));
+    c.bench_function("extractor_new", |b| {
+        b.iter(|| Extractor::new(FeatureSet::Classic))
+    });
 }
 
 /// Each stage over the frames of 10 s.
@@ -82,9 +89,16 @@ fn stages(c: &mut Criterion) {
             }
         })
     });
-    group.bench_function("time_domain", |b| b.iter(|| time_domain::analyse(black_box(&samples)).unwrap()));
+    group.bench_function("time_domain", |b| {
+        b.iter(|| time_domain::analyse(black_box(&samples)).unwrap())
+    });
     group.bench_function("centroid_rolloff", |b| {
-        b.iter(|| powers.chunks_exact(STRIDE).map(|p| spectral::spectral_shape(p).rolloff).sum::<f64>())
+        b.iter(|| {
+            powers
+                .chunks_exact(STRIDE)
+                .map(|p| spectral::spectral_shape(p).rolloff)
+                .sum::<f64>()
+        })
     });
 
     let bank = MelFilterBank::new();
@@ -106,7 +120,9 @@ fn stages(c: &mut Criterion) {
     });
     levels.iter_mut().for_each(mel::power_to_db);
     let mfcc = Mfcc::new();
-    group.bench_function("mfcc", |b| b.iter(|| levels.iter().map(|l| mfcc.apply(l)[3]).sum::<f64>()));
+    group.bench_function("mfcc", |b| {
+        b.iter(|| levels.iter().map(|l| mfcc.apply(l)[3]).sum::<f64>())
+    });
 
     let mut tuning = TuningEstimator::default();
     group.bench_function("tuning", |b| {
@@ -118,11 +134,13 @@ fn stages(c: &mut Criterion) {
     });
     let scale = PitchScale::new();
     let mut weights = ChromaWeights::new();
-    group.bench_function("chroma_weights", |b| b.iter(|| scale.weights(black_box(0.13), &mut weights)));
+    group.bench_function("chroma_weights", |b| {
+        b.iter(|| scale.weights(black_box(0.13), &mut weights))
+    });
     group.bench_function("chroma", |b| {
         b.iter(|| {
             let mut sum = 0.0;
-            for block in powers.chunks(16 * STRIDE) {
+            for block in powers.chunks(24 * STRIDE) {
                 chroma::chroma(&weights, block, |classes| sum += classes[4]);
             }
             sum
@@ -138,7 +156,9 @@ fn stages(c: &mut Criterion) {
     });
     let tempo = TempoEstimator::new();
     let mut tempo_scratch = TempoScratch::default();
-    group.bench_function("tempo", |b| b.iter(|| tempo.estimate(onsets.strengths(), &mut tempo_scratch)));
+    group.bench_function("tempo", |b| {
+        b.iter(|| tempo.estimate(onsets.strengths(), &mut tempo_scratch))
+    });
     group.finish();
 }
 

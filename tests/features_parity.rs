@@ -25,34 +25,64 @@ fn golden() -> PathBuf {
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| v.as_f64().unwrap())
+        .collect()
 }
 
 fn cases() -> Vec<Case> {
-    let document: Value = serde_json::from_slice(&fs::read(golden().join("pcm.json")).unwrap()).unwrap();
+    let document: Value =
+        serde_json::from_slice(&fs::read(golden().join("pcm.json")).unwrap()).unwrap();
     let case = |case: &Value| {
         let name = case["name"].as_str().unwrap().to_owned();
         let pcm = match case["wav"].as_str() {
             Some(file) => wav(&golden().join(file)),
             None => render(case["samples"].as_u64().unwrap() as usize, &case["recipe"]),
         };
-        assert_eq!(pcm.len() as u64, case["samples"].as_u64().unwrap(), "{name}");
-        assert_eq!(checksum(&pcm), case["checksum"].as_u64().unwrap(), "{name}: the recipe made other samples");
+        assert_eq!(
+            pcm.len() as u64,
+            case["samples"].as_u64().unwrap(),
+            "{name}"
+        );
+        assert_eq!(
+            checksum(&pcm),
+            case["checksum"].as_u64().unwrap(),
+            "{name}: the recipe made other samples"
+        );
         let samples = pcm.iter().map(|&s| f32::from(s) / 32_768.0).collect();
-        Case { name, samples, expected: numbers(&case["values"]) }
+        Case {
+            name,
+            samples,
+            expected: numbers(&case["values"]),
+        }
     };
-    document["cases"].as_array().unwrap().iter().map(case).collect()
+    document["cases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(case)
+        .collect()
 }
 
 /// Samples of a 16-bit mono WAV file as Python's `wave` writes it: a header of 44 bytes.
 fn wav(path: &Path) -> Vec<i16> {
     let bytes = fs::read(path).unwrap();
     assert_eq!(&bytes[36..40], b"data");
-    bytes[44..].chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect()
+    bytes[44..]
+        .chunks_exact(2)
+        .map(|b| i16::from_le_bytes([b[0], b[1]]))
+        .collect()
 }
 
 fn checksum(pcm: &[i16]) -> u64 {
-    let sum: i64 = pcm.iter().enumerate().map(|(i, &s)| i64::from(s) * (i as i64 % 251 + 1)).sum();
+    let sum: i64 = pcm
+        .iter()
+        .enumerate()
+        .map(|(i, &s)| i64::from(s) * (i as i64 % 251 + 1))
+        .sum();
     sum as u64 & 0xffff_ffff
 }
 
@@ -61,7 +91,10 @@ fn render(n: usize, recipe: &Value) -> Vec<i16> {
     let mut out = vec![0_i64; n];
     for layer in recipe.as_array().unwrap() {
         let kind = layer[0].as_str().unwrap();
-        let p: Vec<i64> = layer.as_array().unwrap()[1..].iter().map(|v| v.as_i64().unwrap()).collect();
+        let p: Vec<i64> = layer.as_array().unwrap()[1..]
+            .iter()
+            .map(|v| v.as_i64().unwrap())
+            .collect();
         let mut phase = 0_u32;
         let mut vibrato_phase = 0_u32;
         let mut state = p[0] as u32;
@@ -106,7 +139,9 @@ fn render(n: usize, recipe: &Value) -> Vec<i16> {
             }
         }
     }
-    out.iter().map(|&x| x.clamp(-32_768, 32_767) as i16).collect()
+    out.iter()
+        .map(|&x| x.clamp(-32_768, 32_767) as i16)
+        .collect()
 }
 
 /// A sine-like period of two parabolas.
@@ -140,7 +175,8 @@ fn table(all: &[(String, Vec<f64>, Vec<f64>)]) -> String {
         ("tempo", 70..71),
         ("rms", 71..73),
     ];
-    let mut text = String::from("group           share of tolerance: worst    median   worst case\n");
+    let mut text =
+        String::from("group           share of tolerance: worst    median   worst case\n");
     for (name, range) in groups {
         let mut shares: Vec<(f64, String)> = Vec::new();
         for (case, ours, theirs) in all {
@@ -165,20 +201,34 @@ fn classic_features_are_librosas() {
     let mut compared = Vec::new();
     let mut faults = Vec::new();
     for case in cases() {
-        let vector = extractor.extract(&Waveform::new(case.samples), &mut scratch).unwrap();
+        let vector = extractor
+            .extract(&Waveform::new(case.samples), &mut scratch)
+            .unwrap();
         assert_eq!(vector.values.len(), 73);
         for i in 0..73 {
             let (ours, theirs) = (vector.values[i], case.expected[i]);
-            let within = if i == TEMPO { (ours - theirs).abs() <= 0.01 } else { used(ours, theirs) <= 1.0 };
+            let within = if i == TEMPO {
+                (ours - theirs).abs() <= 0.01
+            } else {
+                used(ours, theirs) <= 1.0
+            };
             if !within {
-                faults.push(format!("{}: {} is {ours}, librosa's {theirs}", case.name, names[i]));
+                faults.push(format!(
+                    "{}: {} is {ours}, librosa's {theirs}",
+                    case.name, names[i]
+                ));
             }
         }
         compared.push((case.name, vector.values, case.expected));
     }
     println!("{} cases\n{}", compared.len(), table(&compared));
     assert!(compared.len() >= 30);
-    assert!(faults.is_empty(), "{} values differ:\n{}", faults.len(), faults.join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{} values differ:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
 }
 
 /// The same over real clips: `VOXPROOF_PARITY_DIR` holds NAME.f32 (samples, little-endian) and
@@ -198,15 +248,25 @@ fn classic_features_are_librosas_on_a_folder_of_clips() {
             continue;
         }
         let bytes = fs::read(&path).unwrap();
-        let samples = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        let expected = numbers(&serde_json::from_slice(&fs::read(path.with_extension("json")).unwrap()).unwrap());
+        let samples = bytes
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect();
+        let expected = numbers(
+            &serde_json::from_slice(&fs::read(path.with_extension("json")).unwrap()).unwrap(),
+        );
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         match extractor.extract(&Waveform::new(samples), &mut scratch) {
             Ok(vector) => compared.push((name, vector.values, expected)),
             Err(error) => println!("{name}: {error}"),
         }
     }
-    let outside = |i: usize| compared.iter().filter(|(_, a, b)| used(a[i], b[i]) > 1.0).count();
+    let outside = |i: usize| {
+        compared
+            .iter()
+            .filter(|(_, a, b)| used(a[i], b[i]) > 1.0)
+            .count()
+    };
     println!("{} clips\n{}", compared.len(), table(&compared));
     for (i, name) in FeatureSet::Classic.names().iter().enumerate() {
         let count = outside(i);
@@ -214,8 +274,14 @@ fn classic_features_are_librosas_on_a_folder_of_clips() {
             println!("{name}: {count} clips outside the tolerance");
         }
     }
-    let tempos = compared.iter().filter(|(_, a, b)| (a[TEMPO] - b[TEMPO]).abs() > 0.01).count();
-    let clips = compared.iter().filter(|(_, a, b)| (0..73).any(|i| used(a[i], b[i]) > 1.0)).count();
+    let tempos = compared
+        .iter()
+        .filter(|(_, a, b)| (a[TEMPO] - b[TEMPO]).abs() > 0.01)
+        .count();
+    let clips = compared
+        .iter()
+        .filter(|(_, a, b)| (0..73).any(|i| used(a[i], b[i]) > 1.0))
+        .count();
     println!("{tempos} tempos differ; {clips} clips have a value outside the tolerance");
     assert!(!compared.is_empty());
     assert_eq!(tempos, 0);

@@ -14,10 +14,18 @@ pub const COUNT: usize = 2 * (MFCC_COUNT + 3 + PITCH_CLASSES + 1) + 1;
 
 /// Names of the values, in their order.
 pub fn names() -> Vec<String> {
-    let numbered = |stem: &str, count: usize| (1..=count).map(|i| format!("{stem}_{i}")).collect::<Vec<_>>();
+    let numbered = |stem: &str, count: usize| {
+        (1..=count)
+            .map(|i| format!("{stem}_{i}"))
+            .collect::<Vec<_>>()
+    };
     let mut names = numbered("mfcc_mean", MFCC_COUNT);
     names.extend(numbered("mfcc_std", MFCC_COUNT));
-    for stem in ["spectral_centroid", "spectral_rolloff", "zero_crossing_rate"] {
+    for stem in [
+        "spectral_centroid",
+        "spectral_rolloff",
+        "zero_crossing_rate",
+    ] {
         names.extend([format!("{stem}_mean"), format!("{stem}_std")]);
     }
     names.extend(numbered("chroma_mean", PITCH_CLASSES));
@@ -43,6 +51,8 @@ pub struct ClassicScratch {
     /// Band levels of each frame in dB, where the spectrogram is kept too.
     levels: Vec<[f32; MEL_BANDS]>,
     tuning: TuningEstimator,
+    /// A frame whose peaks hang on rounding, computed again.
+    precise: Vec<f32>,
     weights: ChromaWeights,
     onsets: OnsetEnvelope,
     tempo: TempoScratch,
@@ -56,8 +66,20 @@ impl Classic {
     ///
     /// # Errors
     /// Those of [`time_domain::analyse`].
-    pub fn extract(&self, samples: &[f32], scratch: &mut ClassicScratch) -> Result<Vec<f64>, FeatureError> {
-        let ClassicScratch { spectrogram, levels, tuning, weights, onsets, tempo } = scratch;
+    pub fn extract(
+        &self,
+        samples: &[f32],
+        scratch: &mut ClassicScratch,
+    ) -> Result<Vec<f64>, FeatureError> {
+        let ClassicScratch {
+            spectrogram,
+            levels,
+            tuning,
+            precise,
+            weights,
+            onsets,
+            tempo,
+        } = scratch;
         let time = time_domain::analyse(samples)?;
 
         let mut centroid = Moments::<1>::default();
@@ -67,11 +89,15 @@ impl Classic {
         levels.clear();
         tuning.clear();
         let keep_levels = PowerSpectrogram::keeps(samples);
-        spectrogram.first_pass(&self.stft, samples, |_, power| {
+        spectrogram.first_pass(&self.stft, samples, |index, power| {
             let shape = spectral::spectral_shape(power);
             centroid.push(&[shape.centroid]);
             rolloff.push(&[shape.rolloff]);
-            tuning.push(power);
+            if !tuning.try_push(power) {
+                precise.resize(STRIDE, 0.0);
+                self.stft.precise_power_frame(samples, index, precise);
+                tuning.push(precise);
+            }
             self.mel.apply(power, &mut bands);
             for (most, band) in loudest.iter_mut().zip(&bands) {
                 *most = most.max(*band);

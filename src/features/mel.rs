@@ -14,14 +14,18 @@ pub const TOP_DB: f32 = 80.0;
 /// Power below which a band counts as this power: -100 dB (`power_to_db`, `amin`).
 const MIN_POWER: f32 = 1e-10;
 /// Filters are stored in multiples of this many weights, so that sums run in vector registers.
-const LANES: usize = 8;
+const LANES: usize = 4;
 
 /// Slaney's mel scale (Auditory Toolbox, 1998; `librosa.mel_to_hz` with `htk=False`): linear below
 /// 1 kHz, logarithmic above.
 fn mel_to_hz(mel: f64) -> f64 {
     const HZ_PER_MEL: f64 = 200.0 / 3.0;
     const BREAK_MEL: f64 = 1000.0 / HZ_PER_MEL;
-    if mel < BREAK_MEL { HZ_PER_MEL * mel } else { 1000.0 * (log_step() * (mel - BREAK_MEL)).exp() }
+    if mel < BREAK_MEL {
+        HZ_PER_MEL * mel
+    } else {
+        1000.0 * (log_step() * (mel - BREAK_MEL)).exp()
+    }
 }
 
 /// Inverse of [`mel_to_hz`] above 1 kHz.
@@ -61,23 +65,34 @@ impl MelFilterBank {
     /// Computes the filters.
     pub fn new() -> Self {
         let top = hz_to_mel_above_break(f64::from(SAMPLE_RATE) / 2.0);
-        let edges: Vec<f64> =
-            (0..MEL_BANDS + 2).map(|i| mel_to_hz(top * i as f64 / (MEL_BANDS + 1) as f64)).collect();
-        let mut bank = Self { filters: Vec::with_capacity(MEL_BANDS), weights: Vec::new() };
+        let edges: Vec<f64> = (0..MEL_BANDS + 2)
+            .map(|i| mel_to_hz(top * i as f64 / (MEL_BANDS + 1) as f64))
+            .collect();
+        let mut bank = Self {
+            filters: Vec::with_capacity(MEL_BANDS),
+            weights: Vec::new(),
+        };
         for edge in edges.windows(3) {
             let (low, centre, high) = (edge[0], edge[1], edge[2]);
             let weight = |bin: usize| {
                 let hz = bin as f64 * f64::from(SAMPLE_RATE) / FFT_SIZE as f64;
-                let triangle = ((hz - low) / (centre - low)).min((high - hz) / (high - centre)).max(0.0);
+                let triangle = ((hz - low) / (centre - low))
+                    .min((high - hz) / (high - centre))
+                    .max(0.0);
                 (triangle * 2.0 / (high - low)) as f32
             };
-            let first_bin = (0..BINS).find(|&k| weight(k) > 0.0).unwrap_or(0);
+            let lowest = (low * FFT_SIZE as f64 / f64::from(SAMPLE_RATE)) as usize;
+            let first_bin = (lowest..BINS).find(|&k| weight(k) > 0.0).unwrap_or(0);
             let length = (first_bin..BINS).take_while(|&k| weight(k) > 0.0).count();
             let groups = length.div_ceil(LANES);
             for group in 0..groups {
                 bank.weights.push(std::array::from_fn(|lane| {
                     let k = group * LANES + lane;
-                    if k < length { weight(first_bin + k) } else { 0.0 }
+                    if k < length {
+                        weight(first_bin + k)
+                    } else {
+                        0.0
+                    }
                 }));
             }
             bank.filters.push(Filter { first_bin, groups });
@@ -98,8 +113,7 @@ impl MelFilterBank {
                     sum[lane] += w[lane] * p[lane];
                 }
             }
-            let half: [f32; 4] = std::array::from_fn(|i| sum[i] + sum[i + 4]);
-            *band = (half[0] + half[2]) + (half[1] + half[3]);
+            *band = (sum[0] + sum[2]) + (sum[1] + sum[3]);
         }
     }
 }
@@ -171,9 +185,14 @@ impl Mfcc {
             (scale * (PI * (k * (2 * n + 1)) as f64 / (2 * MEL_BANDS) as f64).cos()) as f32
         };
         let rows = |odd: usize| {
-            (0..MEL_BANDS / 2).map(|n| std::array::from_fn(|i| weight(2 * i + odd, n))).collect::<Vec<_>>()
+            (0..MEL_BANDS / 2)
+                .map(|n| std::array::from_fn(|i| weight(2 * i + odd, n)))
+                .collect::<Vec<_>>()
         };
-        Self { even: rows(0), odd: rows(1) }
+        Self {
+            even: rows(0),
+            odd: rows(1),
+        }
     }
 
     /// Coefficients of one frame's band levels.
@@ -242,7 +261,10 @@ mod tests {
                 .map(|n| f64::from(levels[n]) * (PI * (k * (2 * n + 1)) as f64 / 256.0).cos())
                 .sum();
             let exact = sum * (if k == 0 { 1.0_f64 } else { 2.0 } / 128.0).sqrt();
-            assert!((value - exact).abs() < 1e-4, "coefficient {k}: {value} against {exact}");
+            assert!(
+                (value - exact).abs() < 1e-4,
+                "coefficient {k}: {value} against {exact}"
+            );
         }
     }
 }

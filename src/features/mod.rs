@@ -80,7 +80,9 @@ pub enum FeatureError {
     #[error("the audio is silent; a recording with audible speech is needed")]
     Silent,
     /// The waveform holds samples that are not finite, or thousands of times full scale.
-    #[error("the audio holds samples that are not numbers or far beyond full scale, at {seconds:.2} s")]
+    #[error(
+        "the audio holds samples that are not numbers or far beyond full scale, at {seconds:.2} s"
+    )]
     OutOfRange {
         /// Where the first of them is, in seconds, within 1/40 s.
         seconds: f64,
@@ -107,7 +109,10 @@ impl Extractor {
     /// Makes the plans and tables of `set`.
     pub fn new(set: FeatureSet) -> Self {
         match set {
-            FeatureSet::Classic => Self { set, classic: Classic::default() },
+            FeatureSet::Classic => Self {
+                set,
+                classic: Classic::default(),
+            },
         }
     }
 
@@ -121,15 +126,24 @@ impl Extractor {
     /// # Errors
     /// [`FeatureError::TooShort`] below [`MIN_SECONDS`], [`FeatureError::Silent`] without sound,
     /// [`FeatureError::OutOfRange`] for samples that are no audio.
-    pub fn extract(&self, waveform: &Waveform, scratch: &mut Scratch) -> Result<FeatureVector, FeatureError> {
+    pub fn extract(
+        &self,
+        waveform: &Waveform,
+        scratch: &mut Scratch,
+    ) -> Result<FeatureVector, FeatureError> {
         let seconds = waveform.duration_seconds();
         if seconds < MIN_SECONDS {
             return Err(FeatureError::TooShort { seconds });
         }
         let values = match self.set {
-            FeatureSet::Classic => self.classic.extract(waveform.samples(), &mut scratch.classic)?,
+            FeatureSet::Classic => self
+                .classic
+                .extract(waveform.samples(), &mut scratch.classic)?,
         };
         debug_assert!(values.iter().all(|v| v.is_finite()));
-        Ok(FeatureVector { set: self.set, values })
+        Ok(FeatureVector {
+            set: self.set,
+            values,
+        })
     }
 }

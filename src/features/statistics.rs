@@ -14,7 +14,12 @@ pub struct Moments<const N: usize> {
 
 impl<const N: usize> Default for Moments<N> {
     fn default() -> Self {
-        Self { shift: [0.0; N], sum: [0.0; N], sum_of_squares: [0.0; N], frames: 0 }
+        Self {
+            shift: [0.0; N],
+            sum: [0.0; N],
+            sum_of_squares: [0.0; N],
+            frames: 0,
+        }
     }
 }
 

@@ -19,6 +19,9 @@ const MAX_BLOCK_ENERGY: f64 = 1e12;
 /// Magnitude up to which a sample counts as zero for crossings (`librosa.zero_crossings`).
 const CROSSING_THRESHOLD: f32 = 1e-10;
 
+/// Sums that run side by side in vector registers.
+const LANES: usize = 8;
+
 /// Hops in a frame of 2,048 samples.
 const HOPS_PER_FRAME: usize = 4;
 
@@ -63,7 +66,9 @@ pub fn analyse(samples: &[f32]) -> Result<TimeDomain, FeatureError> {
         let crossings = crossings - u32::from(blocks[0].crossing_at_start);
         let length = (HOPS_PER_FRAME * HOP) as f64;
         result.rms.push(&[(energy / length).sqrt()]);
-        result.zero_crossing_rate.push(&[f64::from(crossings) / length]);
+        result
+            .zero_crossing_rate
+            .push(&[f64::from(crossings) / length]);
     }
     if range.1 - range.0 < 2.0 * SILENCE_AMPLITUDE {
         return Err(FeatureError::Silent);
@@ -80,35 +85,47 @@ fn block(samples: &[f32], index: usize, range: &mut (f32, f32)) -> Result<Block,
         return Ok(Block::default());
     }
 
-    // Eight independent sums let the loop run in vector registers.
-    let mut energy = [0.0_f32; 8];
-    let mut low = [range.0; 8];
-    let mut high = [range.1; 8];
-    let (chunks, rest) = inside.as_chunks::<8>();
-    let mut visit = |lane: usize, x: f32| {
-        energy[lane] += x * x;
-        low[lane] = if x < low[lane] { x } else { low[lane] };
-        high[lane] = if x > high[lane] { x } else { high[lane] };
-    };
+    // Independent sums run side by side in vector registers; a rest exists at the clip's end only.
+    let (chunks, rest) = inside.as_chunks::<LANES>();
+    let mut energy = [0.0_f32; LANES];
+    let mut low = [range.0; LANES];
+    let mut high = [range.1; LANES];
     for chunk in chunks {
-        for (lane, &x) in chunk.iter().enumerate() {
-            visit(lane, x);
+        for lane in 0..LANES {
+            let x = chunk[lane];
+            energy[lane] += x * x;
+            low[lane] = if x < low[lane] { x } else { low[lane] };
+            high[lane] = if x > high[lane] { x } else { high[lane] };
         }
     }
     for (lane, &x) in rest.iter().enumerate() {
-        visit(lane, x);
+        energy[lane] += x * x;
+        low[lane] = low[lane].min(x);
+        high[lane] = high[lane].max(x);
     }
     let energy: f64 = energy.iter().map(|&e| f64::from(e)).sum();
     // Written so that NaN fails it too.
     if !(energy <= MAX_BLOCK_ENERGY) {
-        return Err(FeatureError::OutOfRange { seconds: start as f64 / f64::from(SAMPLE_RATE) });
+        return Err(FeatureError::OutOfRange {
+            seconds: start as f64 / f64::from(SAMPLE_RATE),
+        });
     }
-    *range = (low.iter().copied().fold(range.0, f32::min), high.iter().copied().fold(range.1, f32::max));
+    *range = (
+        low.iter().copied().fold(range.0, f32::min),
+        high.iter().copied().fold(range.1, f32::max),
+    );
 
     let negative = |x: f32| x <= -CROSSING_THRESHOLD;
-    let within: u32 = inside[1..].iter().zip(inside).map(|(&x, &before)| u32::from(negative(x) != negative(before))).sum();
+    let pairs = inside[1..].iter().zip(inside);
+    let within: u32 = pairs
+        .map(|(&x, &before)| u32::from(negative(x) ^ negative(before)))
+        .sum();
     let crossing_at_start = start > 0 && negative(samples[start]) != negative(samples[start - 1]);
-    Ok(Block { energy, crossings: within + u32::from(crossing_at_start), crossing_at_start })
+    Ok(Block {
+        energy,
+        crossings: within + u32::from(crossing_at_start),
+        crossing_at_start,
+    })
 }
 
 #[cfg(test)]
@@ -117,16 +134,22 @@ mod tests {
 
     #[test]
     fn blocks_sum_to_the_frames_of_the_definition() {
-        let samples: Vec<f32> = (0..5000_u32).map(|n| ((n * 7919) % 1000) as f32 / 500.0 - 0.9).collect();
+        let samples: Vec<f32> = (0..5000_u32)
+            .map(|n| ((n * 7919) % 1000) as f32 / 500.0 - 0.9)
+            .collect();
         let result = analyse(&samples).unwrap();
         let (mut rates, mut roots) = (Vec::new(), Vec::new());
         let last = samples.len() as isize - 1;
         for frame in 0..frame_count(samples.len()) as isize {
             let start = frame * 512 - 1024;
             let at = |n: isize| samples[n.clamp(0, last) as usize];
-            let crossings = (start + 1..start + 2048).filter(|&n| (at(n) < 0.0) != (at(n - 1) < 0.0)).count();
-            let energy: f64 =
-                (start..start + 2048).filter(|n| (0..=last).contains(n)).map(|n| f64::from(at(n)).powi(2)).sum();
+            let crossings = (start + 1..start + 2048)
+                .filter(|&n| (at(n) < 0.0) != (at(n - 1) < 0.0))
+                .count();
+            let energy: f64 = (start..start + 2048)
+                .filter(|n| (0..=last).contains(n))
+                .map(|n| f64::from(at(n)).powi(2))
+                .sum();
             rates.push(crossings as f64 / 2048.0);
             roots.push((energy / 2048.0).sqrt());
         }
@@ -147,7 +170,10 @@ mod tests {
                 let mut samples = vec![0.1; 30_000];
                 samples[position] = bad;
                 let error = analyse(&samples).unwrap_err();
-                assert!(matches!(error, FeatureError::OutOfRange { .. }), "{bad} at {position}: {error:?}");
+                assert!(
+                    matches!(error, FeatureError::OutOfRange { .. }),
+                    "{bad} at {position}: {error:?}"
+                );
             }
         }
     }
