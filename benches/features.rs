@@ -140,7 +140,7 @@ fn stages(c: &mut Criterion) {
     group.bench_function("chroma", |b| {
         b.iter(|| {
             let mut sum = 0.0;
-            for block in powers.chunks(16 * STRIDE) {
+            for block in powers.chunks(24 * STRIDE) {
                 chroma::chroma(&weights, block, |classes| sum += classes[4]);
             }
             sum

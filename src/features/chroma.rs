@@ -15,6 +15,11 @@ const TUNING_STEPS: usize = 100;
 const PEAK_BINS: std::ops::Range<usize> = 14..372;
 /// A peak must exceed this share of its frame's maximum (`librosa.piptrack`).
 const PEAK_THRESHOLD: f32 = 0.1;
+/// Relative error that a power of an `f32` transform may have where it matters, near the maximum
+/// of its frame.
+const ROUNDING: f32 = 4e-6;
+/// Bins that are looked at together for whether any can be a peak.
+const SKIP: usize = 8;
 /// Frequency of pitch 0, four octaves below A4.
 const PITCH_ZERO_HZ: f64 = 440.0 / 16.0;
 
@@ -40,19 +45,53 @@ impl TuningEstimator {
     }
 
     /// Adds the peaks of one power spectrum (`librosa.piptrack`; parabolic interpolation after
-    /// <https://ccrma.stanford.edu/~jos/sasp/Sinusoidal_Peak_Interpolation.html>).
+    /// <https://ccrma.stanford.edu/~jos/sasp/Sinusoidal_Peak_Interpolation.html>), of length
+    /// `STRIDE`.
     ///
     /// The precision of every step is the reference's, because a pitch on the border of two
     /// histogram steps decides the whole scale.
     pub fn push(&mut self, power: &[f32]) {
+        self.collect(power);
+    }
+
+    /// As [`push`](Self::push), unless neighbouring bins are so nearly equal that the rounding of
+    /// the transform decides which of them are peaks. Then nothing is added and `false` returned:
+    /// push the frame as `Stft::precise_power_frame` computes it.
+    ///
+    /// It is so in frames of digital silence but for a few samples, whose spectrum is flat: their
+    /// dozens of chance peaks shift the median of all peaks, which has changed the tuning.
+    pub fn try_push(&mut self, power: &[f32]) -> bool {
+        let before = self.peaks.len();
+        let clear = self.collect(power);
+        if !clear {
+            self.peaks.truncate(before);
+        }
+        clear
+    }
+
+    /// Adds the peaks; whether none hangs on rounding.
+    fn collect(&mut self, power: &[f32]) -> bool {
         let threshold = PEAK_THRESHOLD * maximum(&power[..STRIDE]);
-        for k in PEAK_BINS {
-            let centre = power[k];
-            if centre <= threshold {
+        let nearly = threshold * (1.0 - ROUNDING);
+        let mut clear = true;
+        // Most bins are far below the threshold: they are passed over eight at a time.
+        let starts = PEAK_BINS.step_by(SKIP).filter(|&k| {
+            power[k..k + SKIP]
+                .iter()
+                .fold(false, |any, &p| any | (p > nearly))
+        });
+        for k in starts.flat_map(|k| k..(k + SKIP).min(PEAK_BINS.end)) {
+            let (below, centre, above) = (power[k - 1], power[k], power[k + 1]);
+            if centre <= nearly {
                 continue;
             }
-            let (below, above) = (power[k - 1], power[k + 1]);
-            if !(centre > below && centre >= above) {
+            let margin = centre * ROUNDING;
+            if centre < below - margin || centre < above - margin {
+                continue;
+            }
+            clear &=
+                centre - below > margin && centre - above > margin && centre - threshold > margin;
+            if !(centre > threshold && centre > below && centre >= above) {
                 continue;
             }
             let curvature = f64::from(above + below) - 2.0 * f64::from(centre);
@@ -63,13 +102,14 @@ impl TuningEstimator {
                 (-slope / curvature) as f32
             };
             let peak = centre + 0.5 * ((above - below) / 2.0) * shift;
-            let hz =
-                ((k as f64 + f64::from(shift)) * f64::from(SAMPLE_RATE) / FFT_SIZE as f64) as f32;
+            let bin = k as f64 + f64::from(shift);
+            let hz = (bin * f64::from(SAMPLE_RATE) / FFT_SIZE as f64) as f32;
             self.peaks.push(Peak {
                 power: peak,
                 step: tuning_step(hz),
             });
         }
+        clear
     }
 
     /// Tuning in semitones, -0.5..0.5: the fullest histogram step (its lower edge) of the pitches
@@ -226,8 +266,9 @@ impl PitchScale {
     }
 }
 
-/// Frames whose classes are summed together, so that a bin's weights are loaded once for all.
-const FRAMES_AT_ONCE: usize = 4;
+/// Frames whose classes are summed together, so that a bin's weights are loaded once for all; three
+/// frames' sums fit the sixteen vector registers of the smallest target.
+const FRAMES_AT_ONCE: usize = 3;
 
 /// Chroma of a block of power spectra `STRIDE` apart: for each frame, the energies of the twelve
 /// pitch classes over their largest, 0..=1 (all 0 for a silent frame), handed to `visit`.
@@ -236,23 +277,14 @@ pub fn chroma(
     block: &[f32],
     mut visit: impl FnMut(&[f64; PITCH_CLASSES]),
 ) {
-    for frames in block.chunks(FRAMES_AT_ONCE * STRIDE) {
-        let row = |i: usize| {
-            // A last, shorter group repeats its last frame rather than have a loop of its own.
-            let i = i.min(frames.len() / STRIDE - 1);
-            &frames[i * STRIDE..][..BINS]
-        };
-        let rows: [&[f32]; FRAMES_AT_ONCE] = std::array::from_fn(row);
-        let mut sums = [[0.0_f32; PITCH_CLASSES]; FRAMES_AT_ONCE];
-        for (k, w) in weights.iter().enumerate().take(BINS) {
-            for (sum, row) in sums.iter_mut().zip(rows) {
-                let p = row[k];
-                for class in 0..PITCH_CLASSES {
-                    sum[class] += p * w[class];
-                }
-            }
-        }
-        for sum in &sums[..frames.len() / STRIDE] {
+    let (rows, _) = block.as_chunks::<STRIDE>();
+    for rows in rows.chunks(FRAMES_AT_ONCE) {
+        // A last, shorter group repeats its last frame rather than have a loop of its own.
+        let sums = class_energies(
+            weights,
+            std::array::from_fn(|i| &rows[i.min(rows.len() - 1)]),
+        );
+        for sum in &sums[..rows.len()] {
             let largest = sum.iter().copied().fold(0.0, f32::max);
             let largest = if largest < f32::MIN_POSITIVE {
                 1.0
@@ -262,6 +294,26 @@ pub fn chroma(
             visit(&sum.map(|s| f64::from(s / largest)));
         }
     }
+}
+
+/// Energies of the pitch classes in three power spectra.
+///
+/// Never inlined: what callers do with the sums must not decide how this loop, the most expensive
+/// after the transform, is compiled (it was seen seven times slower).
+#[inline(never)]
+fn class_energies(
+    weights: &[[f32; PITCH_CLASSES]],
+    rows: [&[f32; STRIDE]; FRAMES_AT_ONCE],
+) -> [[f32; PITCH_CLASSES]; FRAMES_AT_ONCE] {
+    let mut sums = [[0.0_f32; PITCH_CLASSES]; FRAMES_AT_ONCE];
+    for (((w, &a), &b), &c) in weights.iter().zip(rows[0]).zip(rows[1]).zip(rows[2]) {
+        for class in 0..PITCH_CLASSES {
+            sums[0][class] += a * w[class];
+            sums[1][class] += b * w[class];
+            sums[2][class] += c * w[class];
+        }
+    }
+    sums
 }
 
 #[cfg(test)]

@@ -51,6 +51,8 @@ pub struct ClassicScratch {
     /// Band levels of each frame in dB, where the spectrogram is kept too.
     levels: Vec<[f32; MEL_BANDS]>,
     tuning: TuningEstimator,
+    /// A frame whose peaks hang on rounding, computed again.
+    precise: Vec<f32>,
     weights: ChromaWeights,
     onsets: OnsetEnvelope,
     tempo: TempoScratch,
@@ -73,6 +75,7 @@ impl Classic {
             spectrogram,
             levels,
             tuning,
+            precise,
             weights,
             onsets,
             tempo,
@@ -86,11 +89,15 @@ impl Classic {
         levels.clear();
         tuning.clear();
         let keep_levels = PowerSpectrogram::keeps(samples);
-        spectrogram.first_pass(&self.stft, samples, |_, power| {
+        spectrogram.first_pass(&self.stft, samples, |index, power| {
             let shape = spectral::spectral_shape(power);
             centroid.push(&[shape.centroid]);
             rolloff.push(&[shape.rolloff]);
-            tuning.push(power);
+            if !tuning.try_push(power) {
+                precise.resize(STRIDE, 0.0);
+                self.stft.precise_power_frame(samples, index, precise);
+                tuning.push(precise);
+            }
             self.mel.apply(power, &mut bands);
             for (most, band) in loudest.iter_mut().zip(&bands) {
                 *most = most.max(*band);

@@ -14,7 +14,7 @@ pub const TOP_DB: f32 = 80.0;
 /// Power below which a band counts as this power: -100 dB (`power_to_db`, `amin`).
 const MIN_POWER: f32 = 1e-10;
 /// Filters are stored in multiples of this many weights, so that sums run in vector registers.
-const LANES: usize = 8;
+const LANES: usize = 4;
 
 /// Slaney's mel scale (Auditory Toolbox, 1998; `librosa.mel_to_hz` with `htk=False`): linear below
 /// 1 kHz, logarithmic above.
@@ -81,7 +81,8 @@ impl MelFilterBank {
                     .max(0.0);
                 (triangle * 2.0 / (high - low)) as f32
             };
-            let first_bin = (0..BINS).find(|&k| weight(k) > 0.0).unwrap_or(0);
+            let lowest = (low * FFT_SIZE as f64 / f64::from(SAMPLE_RATE)) as usize;
+            let first_bin = (lowest..BINS).find(|&k| weight(k) > 0.0).unwrap_or(0);
             let length = (first_bin..BINS).take_while(|&k| weight(k) > 0.0).count();
             let groups = length.div_ceil(LANES);
             for group in 0..groups {
@@ -112,8 +113,7 @@ impl MelFilterBank {
                     sum[lane] += w[lane] * p[lane];
                 }
             }
-            let half: [f32; 4] = std::array::from_fn(|i| sum[i] + sum[i + 4]);
-            *band = (half[0] + half[2]) + (half[1] + half[3]);
+            *band = (sum[0] + sum[2]) + (sum[1] + sum[3]);
         }
     }
 }

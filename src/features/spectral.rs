@@ -10,6 +10,19 @@ const GROUP: usize = 32;
 /// Width of a frequency bin, in Hz.
 const BIN_HZ: f64 = SAMPLE_RATE as f64 / FFT_SIZE as f64;
 
+/// Sums that run side by side in vector registers.
+const LANES: usize = 8;
+/// Index of each bin in its group.
+const RAMP: [[f32; LANES]; GROUP / LANES] = {
+    let mut ramp = [[0.0; LANES]; GROUP / LANES];
+    let mut i = 0;
+    while i < GROUP {
+        ramp[i / LANES][i % LANES] = i as f32;
+        i += 1;
+    }
+    ramp
+};
+
 /// Where a frame's magnitude lies in frequency.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SpectralShape {
@@ -26,7 +39,6 @@ pub struct SpectralShape {
 /// One pass sums groups of 32 bins; the running sum is then only formed inside the group in which
 /// it crosses the threshold.
 pub fn spectral_shape(power: &[f32]) -> SpectralShape {
-    const LANES: usize = 8;
     let mut magnitudes = [0.0_f32; STRIDE];
     for (m, p) in magnitudes.iter_mut().zip(power) {
         *m = p.sqrt();
@@ -35,19 +47,21 @@ pub fn spectral_shape(power: &[f32]) -> SpectralShape {
     let mut sums = [0.0_f64; STRIDE / GROUP];
     let mut total = 0.0;
     let mut weighted = 0.0;
-    for (g, group) in groups.iter().enumerate() {
+    // Moment about the first bin of each group, of all groups together.
+    let mut moment = [0.0_f32; LANES];
+    for (g, (group, group_sum)) in groups.iter().zip(&mut sums).enumerate() {
         let mut sum = [0.0_f32; LANES];
-        let mut moment = [0.0_f32; LANES];
-        for (c, chunk) in group.as_chunks::<LANES>().0.iter().enumerate() {
+        for (chunk, ramp) in group.as_chunks::<LANES>().0.iter().zip(&RAMP) {
             for lane in 0..LANES {
                 sum[lane] += chunk[lane];
-                moment[lane] += chunk[lane] * (c * LANES + lane) as f32;
+                moment[lane] += chunk[lane] * ramp[lane];
             }
         }
-        sums[g] = f64::from(sum.iter().sum::<f32>());
-        total += sums[g];
-        weighted += sums[g] * (g * GROUP) as f64 + f64::from(moment.iter().sum::<f32>());
+        *group_sum = f64::from(across(sum));
+        total += *group_sum;
+        weighted += *group_sum * (g * GROUP) as f64;
     }
+    weighted += f64::from(across(moment));
     if total <= 0.0 {
         return SpectralShape {
             centroid: 0.0,
@@ -71,6 +85,12 @@ pub fn spectral_shape(power: &[f32]) -> SpectralShape {
         centroid: BIN_HZ * weighted / total,
         rolloff: BIN_HZ * bin.min(FFT_SIZE / 2) as f64,
     }
+}
+
+/// Sum over the lanes.
+fn across(lanes: [f32; LANES]) -> f32 {
+    let half: [f32; LANES / 2] = std::array::from_fn(|i| lanes[i] + lanes[i + LANES / 2]);
+    (half[0] + half[2]) + (half[1] + half[3])
 }
 
 #[cfg(test)]

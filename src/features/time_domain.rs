@@ -19,6 +19,9 @@ const MAX_BLOCK_ENERGY: f64 = 1e12;
 /// Magnitude up to which a sample counts as zero for crossings (`librosa.zero_crossings`).
 const CROSSING_THRESHOLD: f32 = 1e-10;
 
+/// Sums that run side by side in vector registers.
+const LANES: usize = 8;
+
 /// Hops in a frame of 2,048 samples.
 const HOPS_PER_FRAME: usize = 4;
 
@@ -82,23 +85,23 @@ fn block(samples: &[f32], index: usize, range: &mut (f32, f32)) -> Result<Block,
         return Ok(Block::default());
     }
 
-    // Eight independent sums let the loop run in vector registers.
-    let mut energy = [0.0_f32; 8];
-    let mut low = [range.0; 8];
-    let mut high = [range.1; 8];
-    let (chunks, rest) = inside.as_chunks::<8>();
-    let mut visit = |lane: usize, x: f32| {
-        energy[lane] += x * x;
-        low[lane] = if x < low[lane] { x } else { low[lane] };
-        high[lane] = if x > high[lane] { x } else { high[lane] };
-    };
+    // Independent sums run side by side in vector registers; a rest exists at the clip's end only.
+    let (chunks, rest) = inside.as_chunks::<LANES>();
+    let mut energy = [0.0_f32; LANES];
+    let mut low = [range.0; LANES];
+    let mut high = [range.1; LANES];
     for chunk in chunks {
-        for (lane, &x) in chunk.iter().enumerate() {
-            visit(lane, x);
+        for lane in 0..LANES {
+            let x = chunk[lane];
+            energy[lane] += x * x;
+            low[lane] = if x < low[lane] { x } else { low[lane] };
+            high[lane] = if x > high[lane] { x } else { high[lane] };
         }
     }
     for (lane, &x) in rest.iter().enumerate() {
-        visit(lane, x);
+        energy[lane] += x * x;
+        low[lane] = low[lane].min(x);
+        high[lane] = high[lane].max(x);
     }
     let energy: f64 = energy.iter().map(|&e| f64::from(e)).sum();
     // Written so that NaN fails it too.
@@ -113,10 +116,9 @@ fn block(samples: &[f32], index: usize, range: &mut (f32, f32)) -> Result<Block,
     );
 
     let negative = |x: f32| x <= -CROSSING_THRESHOLD;
-    let within: u32 = inside[1..]
-        .iter()
-        .zip(inside)
-        .map(|(&x, &before)| u32::from(negative(x) != negative(before)))
+    let pairs = inside[1..].iter().zip(inside);
+    let within: u32 = pairs
+        .map(|(&x, &before)| u32::from(negative(x) ^ negative(before)))
         .sum();
     let crossing_at_start = start > 0 && negative(samples[start]) != negative(samples[start - 1]);
     Ok(Block {
