@@ -1,22 +1,19 @@
-//! Bad input and bad days: each has its status and its code, and says nothing internal.
+//! Bad input: each has its status and its code, and says nothing internal.
 #![cfg(feature = "http")]
 
 mod support;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::Mutex;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
 use axum::http::{Method, Request};
 use http_body::Frame;
 use serde_json::json;
-use support::{AI, HUMAN, KEY, api, api_with, base64, config, file, form, post, post_json, post_to, send, wav};
-use voxproof::detector::{DetectError, Detection};
-use voxproof::http::Judge;
-use voxproof::model::ModelInfo;
+use support::{
+    AI, HUMAN, KEY, api, api_with, base64, config, file, form, post, post_json, post_to, send, wav,
+};
 use voxproof::Detector;
 
 /// The smallest PNG there is.
@@ -26,20 +23,41 @@ async fn assert_fault(request: Request<Body>, status: u16, codes: &[&str]) {
     let answer = send(&api(), request).await;
     assert_eq!(answer.status, status, "{answer:?}");
     let code = answer.problem_code();
-    assert!(codes.contains(&code.as_str()), "{code} is none of {codes:?}");
+    assert!(
+        codes.contains(&code.as_str()),
+        "{code} is none of {codes:?}"
+    );
 }
 
 #[tokio::test]
 async fn nothing_at_all_is_empty_audio() {
-    for content_type in ["application/json", "audio/mpeg", "multipart/form-data; boundary=edge", "text/plain"] {
+    for content_type in [
+        "application/json",
+        "audio/mpeg",
+        "multipart/form-data; boundary=edge",
+        "text/plain",
+    ] {
         assert_fault(post(content_type, Body::empty()), 400, &["empty_audio"]).await;
     }
-    let bare = Request::post("/detect").header("x-api-key", KEY).body(Body::empty()).unwrap();
+    let bare = Request::post("/detect")
+        .header("x-api-key", KEY)
+        .body(Body::empty())
+        .unwrap();
     assert_fault(bare, 400, &["empty_audio"]).await;
     assert_fault(post_json(&json!({"audio": ""})), 400, &["empty_audio"]).await;
-    assert_fault(post_json(&json!({"audio": "data:audio/mpeg;base64,"})), 400, &["empty_audio"]).await;
+    assert_fault(
+        post_json(&json!({"audio": "data:audio/mpeg;base64,"})),
+        400,
+        &["empty_audio"],
+    )
+    .await;
     let form = form(&[("audio", Some("a.mp3"), b"")]);
-    assert_fault(post("multipart/form-data; boundary=edge", form), 400, &["empty_audio"]).await;
+    assert_fault(
+        post("multipart/form-data; boundary=edge", form),
+        400,
+        &["empty_audio"],
+    )
+    .await;
     // A body whose emptiness shows only once it is read.
     let stream = Body::new(http_body_util::Full::new(Bytes::new()));
     assert_fault(post("audio/mpeg", stream), 400, &["empty_audio"]).await;
@@ -47,10 +65,21 @@ async fn nothing_at_all_is_empty_audio() {
 
 #[tokio::test]
 async fn bad_json_is_told_apart() {
-    for body in ["not json", "{", r#"{"audio": "SUQz""#, "{\"audio\": \"\u{1}\"}", r#"{"audio": "SUQz"} more"#] {
+    for body in [
+        "not json",
+        "{",
+        r#"{"audio": "SUQz""#,
+        "{\"audio\": \"\u{1}\"}",
+        r#"{"audio": "SUQz"} more"#,
+    ] {
         assert_fault(post("application/json", body), 400, &["malformed_json"]).await;
     }
-    assert_fault(post("application/json", &b"{\"audio\": \"\xff\"}"[..]), 400, &["malformed_json"]).await;
+    assert_fault(
+        post("application/json", &b"{\"audio\": \"\xff\"}"[..]),
+        400,
+        &["malformed_json"],
+    )
+    .await;
     for body in ["{}", r#"{"language": "en"}"#, r#"{"audio": null}"#] {
         assert_fault(post("application/json", body), 400, &["missing_audio"]).await;
     }
@@ -65,15 +94,29 @@ async fn bad_json_is_told_apart() {
     ] {
         assert_fault(post("application/json", body), 400, &["invalid_request"]).await;
     }
-    for audio in ["not base64!", "SUQzA", "data:audio/mpeg,SUQz", "data:audio/mpeg;base64"] {
-        assert_fault(post_json(&json!({"audio": audio})), 400, &["invalid_base64"]).await;
+    for audio in [
+        "not base64!",
+        "SUQzA",
+        "data:audio/mpeg,SUQz",
+        "data:audio/mpeg;base64",
+    ] {
+        assert_fault(
+            post_json(&json!({"audio": audio})),
+            400,
+            &["invalid_base64"],
+        )
+        .await;
     }
 }
 
 #[tokio::test]
 async fn a_fault_never_quotes_the_clip() {
     let voice = "U0VDUkVU".repeat(1000);
-    for body in [format!("\"{voice}\""), format!("{{\"audio\": [\"{voice}\"]}}"), format!("{{\"audio\": \"{voice}!\"}}")] {
+    for body in [
+        format!("\"{voice}\""),
+        format!("{{\"audio\": [\"{voice}\"]}}"),
+        format!("{{\"audio\": \"{voice}!\"}}"),
+    ] {
         let answer = send(&api(), post("application/json", body)).await;
         assert_eq!(answer.status, 400);
         assert!(!answer.body.contains("U0VDUkVU"), "{answer:?}");
@@ -83,23 +126,54 @@ async fn a_fault_never_quotes_the_clip() {
 #[tokio::test]
 async fn damaged_forms_are_refused() {
     let whole = form(&[("audio", Some("a.mp3"), &file(AI))]);
-    let twice = form(&[("audio", Some("a.mp3"), b"ID3"), ("audio", Some("b.mp3"), b"ID3")]);
+    let twice = form(&[
+        ("audio", Some("a.mp3"), b"ID3"),
+        ("audio", Some("b.mp3"), b"ID3"),
+    ]);
     let without = form(&[("file", Some("a.mp3"), b"ID3"), ("language", None, b"en")]);
     let edge = "multipart/form-data; boundary=edge";
-    assert_fault(post(edge, whole[..whole.len() / 2].to_vec()), 400, &["invalid_request"]).await;
-    assert_fault(post("multipart/form-data", whole.clone()), 400, &["invalid_request"]).await;
-    assert_fault(post("multipart/form-data; boundary=other", whole), 400, &["invalid_request", "missing_audio"]).await;
+    assert_fault(
+        post(edge, whole[..whole.len() / 2].to_vec()),
+        400,
+        &["invalid_request"],
+    )
+    .await;
+    assert_fault(
+        post("multipart/form-data", whole.clone()),
+        400,
+        &["invalid_request"],
+    )
+    .await;
+    assert_fault(
+        post("multipart/form-data; boundary=other", whole),
+        400,
+        &["invalid_request", "missing_audio"],
+    )
+    .await;
     assert_fault(post(edge, twice), 400, &["invalid_request"]).await;
     assert_fault(post(edge, without), 400, &["missing_audio"]).await;
 }
 
 #[tokio::test]
 async fn what_is_not_audio_is_415() {
-    for bytes in [&b"This is a text about nothing in particular, long enough to be one.\n".repeat(50)[..], PNG] {
-        assert_fault(post_json(&json!({"audio": base64(bytes)})), 415, &["not_audio"]).await;
+    for bytes in [
+        &b"This is a text about nothing in particular, long enough to be one.\n".repeat(50)[..],
+        PNG,
+    ] {
+        assert_fault(
+            post_json(&json!({"audio": base64(bytes)})),
+            415,
+            &["not_audio"],
+        )
+        .await;
         assert_fault(post("audio/mpeg", bytes.to_vec()), 415, &["not_audio"]).await;
         let form = form(&[("audio", Some("a.mp3"), bytes)]);
-        assert_fault(post("multipart/form-data; boundary=edge", form), 415, &["not_audio"]).await;
+        assert_fault(
+            post("multipart/form-data; boundary=edge", form),
+            415,
+            &["not_audio"],
+        )
+        .await;
     }
 }
 
@@ -107,7 +181,12 @@ async fn what_is_not_audio_is_415() {
 async fn too_little_of_an_mp3_cannot_be_judged() {
     // An ID3 tag and a fraction of a second at most.
     let stump = &file(HUMAN)[..1200];
-    assert_fault(post_json(&json!({"audio": base64(stump)})), 422, &["undecodable", "too_short"]).await;
+    assert_fault(
+        post_json(&json!({"audio": base64(stump)})),
+        422,
+        &["undecodable", "too_short"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -120,8 +199,18 @@ async fn half_an_mp3_is_judged_like_ffmpeg_would() {
 #[tokio::test]
 async fn too_long_too_short_and_silent() {
     let hum = |i: usize| if i % 80 < 40 { 100 } else { 156 };
-    assert_fault(post_json(&json!({"audio": base64(&wav(601, hum))})), 413, &["too_long"]).await;
-    assert_fault(post("audio/wav", wav(0, hum)), 422, &["too_short", "undecodable"]).await;
+    assert_fault(
+        post_json(&json!({"audio": base64(&wav(601, hum))})),
+        413,
+        &["too_long"],
+    )
+    .await;
+    assert_fault(
+        post("audio/wav", wav(0, hum)),
+        422,
+        &["too_short", "undecodable"],
+    )
+    .await;
     let mut half_a_second = wav(1, hum);
     half_a_second.truncate(44 + 4000);
     assert_fault(post("audio/wav", half_a_second), 422, &["too_short"]).await;
@@ -157,9 +246,15 @@ async fn eleven_megabytes_are_too_large_however_they_are_announced() {
 
 #[tokio::test]
 async fn the_limit_can_be_moved() {
-    let api = api_with(Arc::new(Detector::embedded().unwrap()), &config(&[("MAX_BODY_BYTES", "2048")]));
+    let api = api_with(
+        Arc::new(Detector::embedded().unwrap()),
+        &config(&[("MAX_BODY_BYTES", "2048")]),
+    );
     let answer = send(&api, post("audio/mpeg", file(AI))).await;
-    assert_eq!((answer.status.as_u16(), answer.problem_code().as_str()), (413, "too_large"));
+    assert_eq!(
+        (answer.status.as_u16(), answer.problem_code().as_str()),
+        (413, "too_large")
+    );
     assert!(answer.json()["error"].as_str().unwrap().contains("2048"));
 }
 
@@ -170,7 +265,9 @@ async fn no_key_and_a_wrong_key_are_401() {
             let mut request = post_to(path, "audio/mpeg", file(AI));
             request.headers_mut().remove("x-api-key");
             if let Some(key) = key {
-                request.headers_mut().insert("authorization", format!("Bearer {key}").parse().unwrap());
+                request
+                    .headers_mut()
+                    .insert("authorization", format!("Bearer {key}").parse().unwrap());
             }
             let answer = send(&api(), request).await;
             assert_eq!(answer.status, 401);
@@ -183,7 +280,10 @@ async fn no_key_and_a_wrong_key_are_401() {
 #[tokio::test]
 async fn unknown_languages_are_422_with_what_is_accepted() {
     let clip = file(AI);
-    let form = form(&[("audio", Some("a.mp3"), &clip), ("language", None, b"Klingon")]);
+    let form = form(&[
+        ("audio", Some("a.mp3"), &clip),
+        ("language", None, b"Klingon"),
+    ]);
     for request in [
         post_json(&json!({"audio": base64(&clip), "language": "de"})),
         post_json(&json!({"audio": base64(&clip), "language": ""})),
@@ -191,23 +291,50 @@ async fn unknown_languages_are_422_with_what_is_accepted() {
         post("multipart/form-data; boundary=edge", form),
     ] {
         let answer = send(&api(), request).await;
-        assert_eq!((answer.status.as_u16(), answer.problem_code().as_str()), (422, "unknown_language"));
-        assert!(answer.json()["error"].as_str().unwrap().contains("Malayalam"));
+        assert_eq!(
+            (answer.status.as_u16(), answer.problem_code().as_str()),
+            (422, "unknown_language")
+        );
+        assert!(
+            answer.json()["error"]
+                .as_str()
+                .unwrap()
+                .contains("Malayalam")
+        );
     }
 }
 
 #[tokio::test]
 async fn unknown_content_types_are_415() {
-    for content_type in ["text/plain", "application/x-www-form-urlencoded", "image/png", "nonsense", "audio"] {
-        assert_fault(post(content_type, file(AI)), 415, &["unsupported_media_type"]).await;
+    for content_type in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "image/png",
+        "nonsense",
+        "audio",
+    ] {
+        assert_fault(
+            post(content_type, file(AI)),
+            415,
+            &["unsupported_media_type"],
+        )
+        .await;
     }
-    let untyped = Request::post("/detect").header("x-api-key", KEY).body(Body::from(file(AI))).unwrap();
+    let untyped = Request::post("/detect")
+        .header("x-api-key", KEY)
+        .body(Body::from(file(AI)))
+        .unwrap();
     assert_fault(untyped, 415, &["unsupported_media_type"]).await;
 }
 
 #[tokio::test]
 async fn a_bad_query_is_400() {
-    for query in ["detail=perhaps", "detail=1", "detail=", "detail=true&detail=true"] {
+    for query in [
+        "detail=perhaps",
+        "detail=1",
+        "detail=",
+        "detail=true&detail=true",
+    ] {
         let request = post_to(&format!("/detect?{query}"), "audio/mpeg", file(AI));
         assert_fault(request, 400, &["invalid_request"]).await;
     }
@@ -215,7 +342,16 @@ async fn a_bad_query_is_400() {
 
 #[tokio::test]
 async fn unknown_routes_and_methods() {
-    for path in ["/", "/nowhere", "/v1", "/v1/nowhere", "/v2/detect", "/detect/", "/detect/more", "//detect"] {
+    for path in [
+        "/",
+        "/nowhere",
+        "/v1",
+        "/v1/nowhere",
+        "/v2/detect",
+        "/detect/",
+        "/detect/more",
+        "//detect",
+    ] {
         assert_fault(post_to(path, "audio/mpeg", file(AI)), 404, &["not_found"]).await;
     }
     for (method, path, allow) in [
@@ -225,81 +361,16 @@ async fn unknown_routes_and_methods() {
         (Method::POST, "/health", "GET,HEAD"),
         (Method::DELETE, "/v1/ready", "GET,HEAD"),
     ] {
-        let request = Request::builder().method(method).uri(path).header("x-api-key", KEY).body(Body::empty());
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("x-api-key", KEY)
+            .body(Body::empty());
         let answer = send(&api(), request.unwrap()).await;
-        assert_eq!((answer.status.as_u16(), answer.problem_code().as_str()), (405, "method_not_allowed"));
+        assert_eq!(
+            (answer.status.as_u16(), answer.problem_code().as_str()),
+            (405, "method_not_allowed")
+        );
         assert_eq!(answer.header("allow"), allow);
     }
-}
-
-/// A judge under the test's command: says when it began, ends when it is told to, or panics.
-struct Puppet {
-    began: Sender<()>,
-    end: Mutex<Receiver<()>>,
-    inner: Detector,
-}
-
-impl Judge for Puppet {
-    fn detect(&self, audio: &[u8]) -> Result<Detection, DetectError> {
-        assert_ne!(audio, b"panic", "expected by the test");
-        self.began.send(()).unwrap();
-        self.end.lock().unwrap().recv().unwrap();
-        self.inner.detect(audio)
-    }
-
-    fn model(&self) -> &ModelInfo {
-        self.inner.model()
-    }
-}
-
-fn puppet() -> (Arc<Puppet>, Receiver<()>, Sender<()>) {
-    let (began, has_begun) = channel();
-    let (end, ended) = channel();
-    let inner = Detector::embedded().unwrap();
-    (Arc::new(Puppet { began, end: Mutex::new(ended), inner }), has_begun, end)
-}
-
-#[tokio::test]
-async fn a_full_queue_is_503_and_a_caller_that_leaves_frees_its_place() {
-    let (judge, has_begun, end) = puppet();
-    let mut config = config(&[]);
-    (config.workers, config.queue_length) = (1, 1);
-    let api = api_with(judge, &config);
-    let call = || {
-        let api = api.clone();
-        tokio::spawn(async move { send(&api, post("audio/mpeg", file(AI))).await })
-    };
-
-    let running = call();
-    while has_begun.try_recv().is_err() {
-        tokio::task::yield_now().await;
-    }
-    let waiting = call();
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    let refused = call().await.unwrap();
-    assert_eq!((refused.status.as_u16(), refused.problem_code().as_str()), (503, "overloaded"));
-    assert_eq!(refused.header("retry-after"), "1");
-    let health = send(&api, Request::get("/health").body(Body::empty()).unwrap()).await;
-    assert_eq!(health.status, 200, "health does not queue");
-
-    waiting.abort();
-    assert!(waiting.await.is_err());
-    let next = call();
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    assert!(!next.is_finished(), "the place that was left is taken");
-    end.send(()).unwrap();
-    end.send(()).unwrap();
-    assert_eq!(running.await.unwrap().status, 200);
-    assert_eq!(next.await.unwrap().status, 200);
-}
-
-#[tokio::test]
-async fn a_panic_is_500_and_the_next_caller_is_served() {
-    let (judge, _has_begun, end) = puppet();
-    let api = api_with(judge, &config(&[]));
-    let answer = send(&api, post("audio/mpeg", "panic")).await;
-    assert_eq!((answer.status.as_u16(), answer.problem_code().as_str()), (500, "internal"));
-    assert!(!answer.body.contains("expected by the test"));
-    end.send(()).unwrap();
-    assert_eq!(send(&api, post("audio/mpeg", file(AI))).await.status, 200);
 }

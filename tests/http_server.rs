@@ -3,21 +3,19 @@
 
 mod support;
 
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use std::net::SocketAddr;
-use support::{AI, KEY, config, file};
+use support::{AI, KEY, config, file, puppet};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use voxproof::Detector;
-use voxproof::detector::{DetectError, Detection};
 use voxproof::http::{HttpConfig, Judge, Server};
-use voxproof::model::ModelInfo;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -35,7 +33,11 @@ async fn start(judge: Arc<dyn Judge>, config: HttpConfig) -> Running {
     let served = tokio::spawn(server.run(async {
         let _ = stopped.await;
     }));
-    Running { address, stop, served }
+    Running {
+        address,
+        stop,
+        served,
+    }
 }
 
 fn local(vars: &[(&str, &str)]) -> HttpConfig {
@@ -60,11 +62,16 @@ async fn answer(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
     loop {
         let mut piece = [0; 4096];
-        let n = timeout(PATIENCE, stream.read(&mut piece)).await.expect("an answer in time").unwrap();
+        let n = timeout(PATIENCE, stream.read(&mut piece))
+            .await
+            .expect("an answer in time")
+            .unwrap();
         text.extend(&piece[..n]);
         let so_far = String::from_utf8_lossy(&text).to_lowercase();
         let whole = so_far.split_once("\r\n\r\n").is_some_and(|(head, body)| {
-            let length = head.split_once("content-length: ").map_or("0", |(_, rest)| rest.lines().next().unwrap());
+            let length = head
+                .split_once("content-length: ")
+                .map_or("0", |(_, rest)| rest.lines().next().unwrap());
             !head.starts_with("http/1.1 100") && body.len() >= length.trim().parse().unwrap()
         });
         if whole || n == 0 {
@@ -79,18 +86,28 @@ async fn connections_are_kept_alive_over_answers_and_faults() {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let clip = file(AI);
     for _ in 0..3 {
-        stream.write_all(head(clip.len(), "").as_bytes()).await.unwrap();
+        stream
+            .write_all(head(clip.len(), "").as_bytes())
+            .await
+            .unwrap();
         stream.write_all(&clip).await.unwrap();
         let text = answer(&mut stream).await;
         assert!(text.starts_with("HTTP/1.1 200"), "{text}");
         assert!(text.contains("\"classification\""), "{text}");
         // A wrong key's body is drained, so that the connection can go on.
-        stream.write_all(head(clip.len(), "").replace(KEY, "wrong").as_bytes()).await.unwrap();
+        stream
+            .write_all(head(clip.len(), "").replace(KEY, "wrong").as_bytes())
+            .await
+            .unwrap();
         stream.write_all(&clip).await.unwrap();
         assert!(answer(&mut stream).await.starts_with("HTTP/1.1 401"));
     }
     server.stop.send(()).unwrap();
-    timeout(PATIENCE, server.served).await.unwrap().unwrap().unwrap();
+    timeout(PATIENCE, server.served)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test]
@@ -102,7 +119,10 @@ async fn a_client_that_sends_first_and_reads_later_reads_the_413() {
         // All of it, before a byte of the answer is read.
         stream.write_all(&vec![7; size]).await.unwrap();
         let text = answer(&mut stream).await;
-        assert!(text.starts_with("HTTP/1.1 413") && text.contains("too_large"), "{text}");
+        assert!(
+            text.starts_with("HTTP/1.1 413") && text.contains("too_large"),
+            "{text}"
+        );
     }
 }
 
@@ -110,46 +130,29 @@ async fn a_client_that_sends_first_and_reads_later_reads_the_413() {
 async fn a_body_announced_beyond_the_allowance_is_refused_at_once() {
     let server = start(embedded(), local(&[("MAX_BODY_BYTES", "1000000")])).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    stream.write_all(head(2_000_001, "").as_bytes()).await.unwrap();
+    stream
+        .write_all(head(2_000_001, "").as_bytes())
+        .await
+        .unwrap();
     let text = answer(&mut stream).await;
     assert!(text.starts_with("HTTP/1.1 413"), "{text}");
     // Nor is anything asked for that will not be read.
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    stream.write_all(head(1_500_000, "Expect: 100-continue\r\n").as_bytes()).await.unwrap();
+    stream
+        .write_all(head(1_500_000, "Expect: 100-continue\r\n").as_bytes())
+        .await
+        .unwrap();
     let text = answer(&mut stream).await;
     assert!(text.starts_with("HTTP/1.1 413"), "{text}");
-}
-
-/// Says when it began to judge, and ends when it is told to.
-struct Puppet {
-    began: Sender<()>,
-    end: Mutex<Receiver<()>>,
-    inner: Detector,
-}
-
-impl Judge for Puppet {
-    fn detect(&self, audio: &[u8]) -> Result<Detection, DetectError> {
-        self.began.send(()).unwrap();
-        self.end.lock().unwrap().recv().unwrap();
-        self.inner.detect(audio)
-    }
-
-    fn model(&self) -> &ModelInfo {
-        self.inner.model()
-    }
-}
-
-fn puppet() -> (Arc<Puppet>, Receiver<()>, Sender<()>) {
-    let (began, has_begun) = channel();
-    let (end, ended) = channel();
-    let inner = Detector::embedded().unwrap();
-    (Arc::new(Puppet { began, end: Mutex::new(ended), inner }), has_begun, end)
 }
 
 async fn send_clip(address: SocketAddr) -> TcpStream {
     let clip = file(AI);
     let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(head(clip.len(), "").as_bytes()).await.unwrap();
+    stream
+        .write_all(head(clip.len(), "").as_bytes())
+        .await
+        .unwrap();
     stream.write_all(&clip).await.unwrap();
     stream
 }
@@ -170,13 +173,23 @@ async fn shutting_down_delivers_the_answers_in_flight() {
 
     server.stop.send(()).unwrap();
     // An idle connection is closed, a new one not accepted, and the one at work left to it.
-    assert_eq!(timeout(PATIENCE, idle.read(&mut [0; 1])).await.unwrap().unwrap(), 0);
+    assert_eq!(
+        timeout(PATIENCE, idle.read(&mut [0; 1]))
+            .await
+            .unwrap()
+            .unwrap(),
+        0
+    );
     assert!(TcpStream::connect(server.address).await.is_err());
     assert!(!server.served.is_finished());
     end.send(()).unwrap();
     let text = answer(&mut stream).await;
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
-    timeout(PATIENCE, server.served).await.unwrap().unwrap().unwrap();
+    timeout(PATIENCE, server.served)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test]
@@ -189,7 +202,11 @@ async fn shutting_down_does_not_wait_for_ever() {
     stalled.write_all(head(1000, "").as_bytes()).await.unwrap();
     sleep(Duration::from_millis(50)).await;
     server.stop.send(()).unwrap();
-    timeout(PATIENCE, server.served).await.unwrap().unwrap().unwrap();
+    timeout(PATIENCE, server.served)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test]
@@ -203,7 +220,11 @@ async fn a_client_that_disconnects_while_queued_frees_its_place() {
 
     let queued = send_clip(server.address).await;
     sleep(Duration::from_millis(200)).await;
-    assert!(answer(&mut send_clip(server.address).await).await.starts_with("HTTP/1.1 503"));
+    assert!(
+        answer(&mut send_clip(server.address).await)
+            .await
+            .starts_with("HTTP/1.1 503")
+    );
     drop(queued);
     sleep(Duration::from_millis(200)).await;
     let mut next = send_clip(server.address).await;
@@ -222,7 +243,10 @@ async fn a_body_that_stalls_is_408() {
     stream.write_all(head(1000, "").as_bytes()).await.unwrap();
     stream.write_all(&[7; 10]).await.unwrap();
     let text = answer(&mut stream).await;
-    assert!(text.starts_with("HTTP/1.1 408") && text.contains("request_timeout"), "{text}");
+    assert!(
+        text.starts_with("HTTP/1.1 408") && text.contains("request_timeout"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -230,9 +254,15 @@ async fn http2_without_tls_is_answered() {
     let server = start(embedded(), local(&[])).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     // The client's preface and an empty SETTINGS frame; the server's own SETTINGS must follow.
-    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    stream
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
+        .await
+        .unwrap();
     let mut frame = [0; 9];
-    timeout(PATIENCE, stream.read_exact(&mut frame)).await.unwrap().unwrap();
+    timeout(PATIENCE, stream.read_exact(&mut frame))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(frame[3], 4, "a SETTINGS frame");
 }
 
@@ -241,6 +271,9 @@ async fn a_port_that_is_taken_is_named() {
     let server = start(embedded(), local(&[])).await;
     let mut config = local(&[]);
     config.port = server.address.port();
-    let error = Server::bind(&config, embedded()).await.unwrap_err().to_string();
+    let error = Server::bind(&config, embedded())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains(&server.address.to_string()), "{error}");
 }

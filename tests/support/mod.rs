@@ -1,7 +1,8 @@
 //! What the HTTP tests share: clips, a router around any judge, requests and answers.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
@@ -10,7 +11,9 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 use voxproof::Detector;
+use voxproof::detector::{DetectError, Detection};
 use voxproof::http::{HttpConfig, Judge, router};
+use voxproof::model::ModelInfo;
 
 pub const KEY: &str = "test-key";
 pub const HUMAN: &str = "tests/data/human/en_librispeech_2952.mp3";
@@ -45,7 +48,10 @@ pub fn wav(seconds: usize, sample: impl Fn(usize) -> u8) -> Vec<u8> {
 /// Settings as the environment would give them.
 pub fn config(vars: &[(&str, &str)]) -> HttpConfig {
     let lookup = |name: &str| {
-        let set = vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let set = vars
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, v)| (*v).to_owned());
         set.or_else(|| (name == "API_KEY").then(|| KEY.to_owned()))
     };
     HttpConfig::from_vars(lookup, false).unwrap()
@@ -74,20 +80,37 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// Checks that this is a problem as the contract has it, and gives its code.
     #[track_caller]
     pub fn problem_code(&self) -> String {
-        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{self:?}"
+        );
         let json = self.json();
         assert_eq!(json["status"], self.status.as_u16(), "{self:?}");
         for member in ["type", "title", "detail", "code", "error", "request_id"] {
-            assert!(json[member].as_str().is_some_and(|s| !s.is_empty()), "no {member}: {self:?}");
+            assert!(
+                json[member].as_str().is_some_and(|s| !s.is_empty()),
+                "no {member}: {self:?}"
+            );
         }
         assert_eq!(json["request_id"], self.header("x-request-id"));
-        for inner in ["src/", ".rs", "panicked", "symphonia", "unwrap", "serde", KEY] {
+        for inner in [
+            "src/",
+            ".rs",
+            "panicked",
+            "symphonia",
+            "unwrap",
+            "serde",
+            KEY,
+        ] {
             assert!(!self.body.contains(inner), "'{inner}' leaks: {self:?}");
         }
         json["code"].as_str().unwrap().to_owned()
@@ -136,4 +159,40 @@ pub fn form(fields: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
     }
     body.extend(b"--edge--\r\n");
     body
+}
+
+/// A judge under the test's command: says when it began, ends when it is told to, or panics.
+pub struct Puppet {
+    began: Sender<()>,
+    end: Mutex<Receiver<()>>,
+    inner: Detector,
+}
+
+impl Judge for Puppet {
+    fn detect(&self, audio: &[u8]) -> Result<Detection, DetectError> {
+        assert_ne!(audio, b"panic", "expected by the test");
+        self.began.send(()).unwrap();
+        self.end.lock().unwrap().recv().unwrap();
+        self.inner.detect(audio)
+    }
+
+    fn model(&self) -> &ModelInfo {
+        self.inner.model()
+    }
+}
+
+/// A puppet, what it says when it begins, and what lets it end.
+pub fn puppet() -> (Arc<Puppet>, Receiver<()>, Sender<()>) {
+    let (began, has_begun) = channel();
+    let (end, ended) = channel();
+    let inner = Detector::embedded().unwrap();
+    (
+        Arc::new(Puppet {
+            began,
+            end: Mutex::new(ended),
+            inner,
+        }),
+        has_begun,
+        end,
+    )
 }
