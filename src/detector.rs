@@ -127,6 +127,7 @@ impl DetectError {
             DetectError::Audio(AudioError::TooLong { .. }) => "too_long",
             DetectError::Features(FeatureError::TooShort { .. }) => "too_short",
             DetectError::Features(FeatureError::Silent) => "no_speech",
+            DetectError::Features(FeatureError::OutOfRange { .. }) => "undecodable",
         }
     }
 }
@@ -186,7 +187,12 @@ impl Detector {
     /// The bytes are no audio, cannot be decoded, or carry too little or too much to judge.
     pub fn detect(&self, bytes: &[u8]) -> Result<Detection, DetectError> {
         let waveform = audio::decode(bytes, &self.limits)?;
-        let mut scratch = self.scratch.lock().map(|mut s| s.pop()).unwrap_or_default().unwrap_or_default();
+        let mut scratch = self
+            .scratch
+            .lock()
+            .map(|mut s| s.pop())
+            .unwrap_or_default()
+            .unwrap_or_default();
         let features = self.extractor.extract(&waveform, &mut scratch);
         if let Ok(mut pool) = self.scratch.lock() {
             pool.push(scratch);
@@ -203,7 +209,11 @@ impl Detector {
             confidence: (named * 100.0).round() / 100.0,
             ai_probability,
             duration_seconds,
-            segments: vec![Segment { start: 0.0, end: duration_seconds, ai_probability }],
+            segments: vec![Segment {
+                start: 0.0,
+                end: duration_seconds,
+                ai_probability,
+            }],
             warnings: Vec::new(),
         })
     }

@@ -63,7 +63,9 @@ impl FromStr for Language {
         let wanted = text.trim();
         Self::ALL
             .iter()
-            .find(|(_, code, name)| wanted.eq_ignore_ascii_case(code) || wanted.eq_ignore_ascii_case(name))
+            .find(|(_, code, name)| {
+                wanted.eq_ignore_ascii_case(code) || wanted.eq_ignore_ascii_case(name)
+            })
             .map(|(language, ..)| *language)
             // A caller's text may be of any length; the echo is not.
             .ok_or_else(|| UnknownLanguage(wanted.chars().take(40).collect()))
@@ -86,7 +88,10 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_with_what_is_accepted() {
-        for text in ["", "english ", "de", "Tamil2"].iter().filter(|t| t.trim() != "english") {
+        for text in ["", "english ", "de", "Tamil2"]
+            .iter()
+            .filter(|t| t.trim() != "english")
+        {
             let error = text.parse::<Language>().unwrap_err().to_string();
             assert!(error.contains("Malayalam"), "{error}");
         }

@@ -1,8 +1,11 @@
-//! Container recognition and decoding.
+//! From bytes to a waveform: what the container is, who decodes it, what can go wrong.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use super::Waveform;
+use super::sink::Sink;
+use super::sniff::{Container, sniff};
+use super::{Waveform, container, mp3, wav};
 
 /// Bounds enforced while decoding.
 #[derive(Debug, Clone, Copy)]
@@ -14,7 +17,9 @@ pub struct DecodeLimits {
 impl Default for DecodeLimits {
     /// 10 minutes, the bound of a synchronous call.
     fn default() -> Self {
-        Self { max_duration: Duration::from_secs(600) }
+        Self {
+            max_duration: Duration::from_secs(600),
+        }
     }
 }
 
@@ -22,10 +27,14 @@ impl Default for DecodeLimits {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AudioError {
     /// There are no bytes at all.
-    #[error("the file is empty; send MP3, WAV, FLAC, OGG (Vorbis or Opus), WebM (Opus) or M4A/AAC audio")]
+    #[error(
+        "the file is empty; send MP3, WAV, FLAC, OGG (Vorbis or Opus), WebM (Opus) or M4A/AAC audio"
+    )]
     Empty,
     /// The bytes are no audio container that is accepted.
-    #[error("not a recognised audio file; send MP3, WAV, FLAC, OGG (Vorbis or Opus), WebM (Opus) or M4A/AAC audio")]
+    #[error(
+        "not a recognised audio file; send MP3, WAV, FLAC, OGG (Vorbis or Opus), WebM (Opus) or M4A/AAC audio"
+    )]
     NotAudio,
     /// A known container in which no frame could be decoded; the text says what failed.
     #[error("the audio could not be decoded: {0}")]
@@ -38,8 +47,65 @@ pub enum AudioError {
     },
 }
 
+/// What the sound was before it was decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFormat {
+    /// `mp3`, `pcm`, `pcm_float`, `mulaw`, `alaw`, `flac`, `vorbis`, `opus`, `aac` or `other`.
+    pub codec: &'static str,
+    /// Sample rate in Hz; Opus counts as 48,000 Hz.
+    pub sample_rate: u32,
+    /// Number of channels.
+    pub channels: u16,
+}
+
 /// Decodes `bytes`, mixes to mono by the mean of the channels and resamples to 22,050 Hz.
-pub fn decode(bytes: &[u8], _limits: &DecodeLimits) -> Result<Waveform, AudioError> {
-    if bytes.is_empty() { return Err(AudioError::Empty); }
-    Ok(Waveform::new(vec![0.1; bytes.len()]))
+///
+/// The container is recognised by its content: MP3 (MPEG-1, 2 and 2.5), WAV, FLAC, OGG (Vorbis, Opus), WebM (Opus,
+/// Vorbis), M4A and ADTS (AAC-LC). Encoder delay and padding are trimmed as ffmpeg trims them; damaged frames are
+/// skipped or silent; a stream that changes its sample rate keeps the frames of the first one.
+///
+/// # Errors
+/// Every variant of [`AudioError`]; no bytes make it panic.
+pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Waveform, AudioError> {
+    let mut samples = Vec::new();
+    decode_blocks(bytes, limits, &mut |block| samples.extend_from_slice(block))?;
+    Ok(Waveform::new(samples))
+}
+
+/// Decodes like [`decode`], but hands the waveform on in blocks of up to some thousand samples at 22,050 Hz while it
+/// decodes, so that memory does not grow with the duration.
+///
+/// # Errors
+/// As [`decode`]; blocks that were handed on before an error are void.
+pub fn decode_blocks(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    out: &mut dyn FnMut(&[f32]),
+) -> Result<SourceFormat, AudioError> {
+    if bytes.is_empty() {
+        return Err(AudioError::Empty);
+    }
+    // The decoders are other people's parsers of hostile input. They are fuzzed, but one index out of bounds in them
+    // must cost one answer, not the process.
+    catch_unwind(AssertUnwindSafe(|| decode_unguarded(bytes, limits, out)))
+        .unwrap_or_else(|_| Err(AudioError::Undecodable("the decoder gave up on it".into())))
+}
+
+fn decode_unguarded(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    out: &mut dyn FnMut(&[f32]),
+) -> Result<SourceFormat, AudioError> {
+    let (container, body) = sniff(bytes).ok_or(AudioError::NotAudio)?;
+    let mut sink = Sink::new(*limits, out);
+    let mut format = match container {
+        Container::Mp3 => mp3::decode(body, &mut sink),
+        Container::Wav => wav::decode(body, &mut sink),
+        other => container::decode(body, other, &mut sink),
+    }?;
+    // What the decoder found counts, not what the header said.
+    format.sample_rate = sink
+        .finish()
+        .ok_or_else(|| AudioError::Undecodable("it holds no samples".into()))?;
+    Ok(format)
 }

@@ -1,8 +1,19 @@
 //! Bytes of any accepted container -> mono waveform at 22,050 Hz, in memory.
+//!
+//! ```text
+//! bytes -> sniff -> mp3 | wav | container (-> opus) -> sink: depth, mean of channels, bound -> resample -> waveform
+//! ```
 
+mod container;
 mod decode;
+mod mp3;
+mod opus;
 mod resample;
+mod sink;
+mod sniff;
+mod trim;
+mod wav;
 mod waveform;
 
-pub use decode::{AudioError, DecodeLimits, decode};
+pub use decode::{AudioError, DecodeLimits, SourceFormat, decode, decode_blocks};
 pub use waveform::{SAMPLE_RATE, Waveform};

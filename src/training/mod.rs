@@ -1,1 +1,239 @@
-//! Corpus, fitting and evaluation.
+//! Corpus, fitting and evaluation: what `voxproof train` and `voxproof evaluate` do.
+//!
+//! Read in the order of the data: [`manifest`] says which clips there are, [`corpus`] computes
+//! their features, [`forest_fit`] fits a model to them, [`train`] writes it as an artifact;
+//! [`protocol`] divides the corpus, [`evaluate()`] fits and scores the divisions, [`metrics`] and
+//! [`report`] sum up. Everything is deterministic for a seed, whatever the number of threads.
+
+pub mod corpus;
+pub mod evaluate;
+pub mod forest_fit;
+pub mod manifest;
+pub mod metrics;
+pub mod protocol;
+pub mod report;
+pub mod rng;
+pub mod table;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use sha2::{Digest, Sha256};
+
+pub use corpus::{Corpus, CorpusOptions, Skipped};
+pub use evaluate::{EvaluateOptions, EvaluateReport, evaluate};
+pub use forest_fit::ForestSettings;
+pub use protocol::Protocol;
+pub use report::CorpusSummary;
+
+use crate::model::{ArtifactError, Model, ModelInfo, Payload, encode};
+
+/// Threshold of a model whose probabilities are not calibrated.
+const THRESHOLD: f64 = 0.5;
+
+/// How far a long step has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Which step.
+    pub stage: Stage,
+    /// Units done.
+    pub done: usize,
+    /// Units there are.
+    pub total: usize,
+}
+
+/// The long steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Decoding and features; units are clips.
+    Features,
+    /// Fitting the model that ships; one unit.
+    Fit,
+    /// Running a protocol; units are models to fit.
+    Evaluate(Protocol),
+}
+
+/// Called from many threads, often; must be quick.
+pub type ProgressFn<'a> = &'a (dyn Fn(Progress) + Sync);
+
+/// What `voxproof train` is asked to do.
+#[derive(Debug, Clone)]
+pub struct TrainOptions {
+    /// The data.
+    pub corpus: CorpusOptions,
+    /// Name of the model and of the artifact's file, for example `classic`.
+    pub name: String,
+    /// Version; where absent, the crate's version and the first digits of a hash of the fitted
+    /// weights, so that another training is another version and the same one is the same.
+    pub version: Option<String>,
+    /// Settings of the forest.
+    pub forest: ForestSettings,
+    /// Folder for `NAME.bin` and `NAME.training.json`; made if it is missing. If it holds a
+    /// `MODEL_CARD.md` with a section `<!-- training:begin -->`, that section is replaced.
+    pub out: PathBuf,
+    /// Threads; all cores where absent. The artifact does not depend on it.
+    pub jobs: Option<usize>,
+}
+
+/// What a training did; written as `NAME.training.json`.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct TrainReport {
+    /// The artifact that was written.
+    pub artifact: PathBuf,
+    /// What is known of the model.
+    pub model: ModelInfo,
+    /// The data.
+    pub corpus: CorpusSummary,
+    /// Wall time in seconds.
+    #[serde(skip)]
+    pub seconds: f64,
+}
+
+/// Why training or evaluation stopped.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum TrainingError {
+    /// A file could not be read or written.
+    #[error("{}: {problem}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// What went wrong.
+        problem: String,
+    },
+    /// A manifest, held-out list or feature table is not as it should be.
+    #[error("{}, line {line}, column '{column}': {problem}", file.display())]
+    Manifest {
+        /// The file.
+        file: PathBuf,
+        /// Line, from 1.
+        line: u64,
+        /// Name of the column, or its number in a JSON line.
+        column: String,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// Only one class is left to learn from.
+    #[error(
+        "{human} human and {ai} synthetic clips are left, {skipped} were skipped{example}; both classes are needed"
+    )]
+    OneClass {
+        /// Human clips left.
+        human: usize,
+        /// Synthetic clips left.
+        ai: usize,
+        /// Clips that could not be read or judged.
+        skipped: usize,
+        /// The first of those and its reason, or nothing.
+        example: String,
+    },
+    /// A protocol finds no group that is large enough.
+    #[error(
+        "the protocol {protocol} finds nothing with at least {} clips to leave out",
+        protocol::MIN_CLIPS
+    )]
+    NothingToLeaveOut {
+        /// Name of the protocol.
+        protocol: &'static str,
+    },
+    /// The estimator could not be fitted; the text says why.
+    #[error("the model could not be fitted: {0}")]
+    Fit(String),
+    /// What was fitted does not make a sound artifact.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+}
+
+impl TrainingError {
+    fn io(file: &Path, error: &std::io::Error) -> Self {
+        Self::Io {
+            file: file.to_path_buf(),
+            problem: error.to_string(),
+        }
+    }
+
+    fn csv(file: &Path, error: &csv::Error) -> Self {
+        let line = error.position().map_or(0, csv::Position::line);
+        Self::Manifest {
+            file: file.to_path_buf(),
+            line,
+            column: String::new(),
+            problem: error.to_string(),
+        }
+    }
+}
+
+/// Runs `work` on `jobs` threads, or on all cores.
+fn in_pool<T: Send>(
+    jobs: Option<usize>,
+    work: impl FnOnce() -> Result<T, TrainingError> + Send,
+) -> Result<T, TrainingError> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(jobs.unwrap_or(0))
+        .build();
+    pool.map_err(|e| TrainingError::Fit(e.to_string()))?
+        .install(work)
+}
+
+/// Fits a model to the corpus and writes it as an artifact, which is read back and verified.
+///
+/// # Errors
+/// [`TrainingError`] if the data cannot be read, or the model not be fitted or written.
+pub fn train(options: &TrainOptions, progress: ProgressFn) -> Result<TrainReport, TrainingError> {
+    let start = Instant::now();
+    let (corpus, fitted) = in_pool(options.jobs, || {
+        let corpus = Corpus::load(&options.corpus, progress)?;
+        progress(Progress {
+            stage: Stage::Fit,
+            done: 0,
+            total: 1,
+        });
+        let rows: Vec<&[f64]> = corpus.rows.iter().map(Vec::as_slice).collect();
+        let fitted = forest_fit::fit(&rows, &corpus.is_ai(), &options.forest)?;
+        progress(Progress {
+            stage: Stage::Fit,
+            done: 1,
+            total: 1,
+        });
+        Ok((corpus, fitted))
+    })?;
+    let summary = CorpusSummary::new(&corpus);
+    let mut payload = Payload {
+        name: options.name.clone(),
+        version: options.version.clone().unwrap_or_default(),
+        features: corpus.features.name().into(),
+        training_data: summary.line(),
+        settings: options.forest.to_string(),
+        threshold: THRESHOLD,
+        scaler: fitted.scaler,
+        estimator: fitted.estimator,
+    };
+    if options.version.is_none() {
+        let digest = Sha256::digest(encode(&payload)?);
+        let hash: String = digest
+            .iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        payload.version = format!("{}-{hash}", env!("CARGO_PKG_VERSION"));
+    }
+    let bytes = encode(&payload)?;
+    let model = Model::from_bytes(&bytes)?;
+    std::fs::create_dir_all(&options.out).map_err(|e| TrainingError::io(&options.out, &e))?;
+    let artifact = options.out.join(format!("{}.bin", options.name));
+    std::fs::write(&artifact, &bytes).map_err(|e| TrainingError::io(&artifact, &e))?;
+    let card = options.out.join("MODEL_CARD.md");
+    if std::fs::read_to_string(&card).is_ok_and(|text| text.contains("<!-- training:begin -->")) {
+        report::replace_section(&card, "training", &summary.markdown())?;
+    }
+    let report = TrainReport {
+        artifact,
+        model: model.info().clone(),
+        corpus: summary,
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    report::write_json(
+        &options.out.join(format!("{}.training.json", options.name)),
+        &report,
+    )?;
+    Ok(report)
+}

@@ -6,13 +6,18 @@ use clap::{Args, Parser, Subcommand};
 
 /// Tells AI-generated speech from human speech.
 #[derive(Debug, Parser)]
-#[command(version, about, arg_required_else_help = true, after_help = "\
+#[command(
+    version,
+    about,
+    arg_required_else_help = true,
+    after_help = "\
 Examples:
   voxproof detect clip.mp3                    one line a file: HUMAN 0.93  clip.mp3
   voxproof detect --json --segments calls/    a folder, one JSON object a line
   API_KEY=secret voxproof serve --port 8080   the HTTP API
 
-Exit status: 0 all were judged, 1 some could not be, 2 wrong usage.")]
+Exit status: 0 all were judged, 1 some could not be, 2 wrong usage."
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -153,5 +158,6 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 fn language(text: &str) -> Result<voxproof::Language, String> {
-    text.parse().map_err(|error: voxproof::UnknownLanguage| error.to_string())
+    text.parse()
+        .map_err(|error: voxproof::UnknownLanguage| error.to_string())
 }

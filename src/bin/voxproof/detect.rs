@@ -47,9 +47,11 @@ impl FileError {
 /// Judges the files, prints one line each, in the order given.
 pub fn run(args: &DetectArgs) -> Result<ExitCode, Failure> {
     let files = files::expand(&args.files)?;
-    let detector = detector(args.model.as_deref(), args.threshold)?
-        .with_limits(DecodeLimits { max_duration: Duration::from_secs_f64(args.max_duration) });
-    let bar = (files.len() >= MANY).then(|| progress_bar(files.len() as u64).with_message("judging"));
+    let detector = detector(args.model.as_deref(), args.threshold)?.with_limits(DecodeLimits {
+        max_duration: Duration::from_secs_f64(args.max_duration),
+    });
+    let bar =
+        (files.len() >= MANY).then(|| progress_bar(files.len() as u64).with_message("judging"));
     let mut failed = false;
     // Blocks keep the output in order and the verdicts coming while all cores work.
     for block in files.chunks(4 * rayon::current_num_threads()) {
@@ -76,12 +78,17 @@ pub fn run(args: &DetectArgs) -> Result<ExitCode, Failure> {
             None => print()?,
         };
     }
-    Ok(ExitCode::from(if failed { SOME_FAILED } else { ALL_JUDGED }))
+    Ok(ExitCode::from(if failed {
+        SOME_FAILED
+    } else {
+        ALL_JUDGED
+    }))
 }
 
 /// A detector around the named embedded model, or the default one.
 pub fn detector(model: Option<&str>, threshold: Option<f64>) -> Result<Detector, Failure> {
-    let model = Model::embedded(model.unwrap_or(Model::embedded_names()[0])).map_err(|e| Failure::Usage(e.to_string()))?;
+    let model = Model::embedded(model.unwrap_or(Model::embedded_names()[0]))
+        .map_err(|e| Failure::Usage(e.to_string()))?;
     let detector = Detector::new(model);
     Ok(match threshold {
         Some(threshold) => detector.with_threshold(threshold),
@@ -103,7 +110,8 @@ fn print_verdict(
     let mut out = anstream::stdout().lock();
     match verdict {
         Ok(detection) if args.json => {
-            let mut verdict = Verdict::new(detection, detector.model(), args.language).with_file(&file);
+            let mut verdict =
+                Verdict::new(detection, detector.model(), args.language).with_file(&file);
             if !args.segments {
                 verdict.segments = None;
             }
@@ -122,7 +130,11 @@ fn print_verdict(
             )?;
             if args.segments {
                 for s in &detection.segments {
-                    writeln!(out, "  {:8.2} s to {:8.2} s  P(AI) {:.2}", s.start, s.end, s.ai_probability)?;
+                    writeln!(
+                        out,
+                        "  {:8.2} s to {:8.2} s  P(AI) {:.2}",
+                        s.start, s.end, s.ai_probability
+                    )?;
                 }
             }
             for warning in &detection.warnings {
@@ -130,7 +142,11 @@ fn print_verdict(
             }
         }
         Err(error) if args.json => {
-            let fault = FileFault { file: &file, error: error.to_string(), code: error.code() };
+            let fault = FileFault {
+                file: &file,
+                error: error.to_string(),
+                code: error.code(),
+            };
             writeln!(out, "{}", json(&fault))?;
         }
         Err(error) => anstream::eprintln!("{ERROR}error:{ERROR:#} {file}: {error}"),

@@ -28,10 +28,16 @@ struct Row<'a> {
 pub fn run(args: &FeaturesArgs) -> Result<ExitCode, Failure> {
     let set = FeatureSet::from_name(&args.set).ok_or_else(|| {
         let known: Vec<_> = FeatureSet::ALL.iter().map(|set| set.name()).collect();
-        Failure::Usage(format!("no feature set named '{}'; there is: {}", args.set, known.join(", ")))
+        Failure::Usage(format!(
+            "no feature set named '{}'; there is: {}",
+            args.set,
+            known.join(", ")
+        ))
     })?;
     let extractor = Extractor::new(set);
-    let limits = DecodeLimits { max_duration: Duration::from_secs_f64(args.max_duration) };
+    let limits = DecodeLimits {
+        max_duration: Duration::from_secs_f64(args.max_duration),
+    };
     let mut scratch = Scratch::default();
     let mut failed = false;
     for path in files::expand(&args.files)? {
@@ -39,7 +45,13 @@ pub fn run(args: &FeaturesArgs) -> Result<ExitCode, Failure> {
         let mut out = anstream::stdout().lock();
         match row(&path, &extractor, &limits, &mut scratch) {
             Ok((duration_seconds, values)) if args.json => {
-                let row = Row { file: &file, duration_seconds, sample_rate: SAMPLE_RATE, names: set.names(), values: &values };
+                let row = Row {
+                    file: &file,
+                    duration_seconds,
+                    sample_rate: SAMPLE_RATE,
+                    names: set.names(),
+                    values: &values,
+                };
                 writeln!(out, "{}", json(&row))?;
             }
             Ok((duration_seconds, values)) => {
@@ -51,14 +63,22 @@ pub fn run(args: &FeaturesArgs) -> Result<ExitCode, Failure> {
             Err((error, code)) => {
                 failed = true;
                 if args.json {
-                    writeln!(out, "{}", json(&serde_json::json!({"file": file, "error": error, "code": code})))?;
+                    writeln!(
+                        out,
+                        "{}",
+                        json(&serde_json::json!({"file": file, "error": error, "code": code}))
+                    )?;
                 } else {
                     anstream::eprintln!("{ERROR}error:{ERROR:#} {file}: {error}");
                 }
             }
         }
     }
-    Ok(ExitCode::from(if failed { SOME_FAILED } else { ALL_JUDGED }))
+    Ok(ExitCode::from(if failed {
+        SOME_FAILED
+    } else {
+        ALL_JUDGED
+    }))
 }
 
 /// Duration and values, or the fault and its code.
@@ -68,7 +88,8 @@ fn row(
     limits: &DecodeLimits,
     scratch: &mut Scratch,
 ) -> Result<(f64, Vec<f64>), (String, &'static str)> {
-    let bytes = files::read(path).map_err(|error| (format!("cannot be read: {error}"), "unreadable"))?;
+    let bytes =
+        files::read(path).map_err(|error| (format!("cannot be read: {error}"), "unreadable"))?;
     let analyse = || -> Result<_, DetectError> {
         let waveform = audio::decode(&bytes, limits)?;
         let features = extractor.extract(&waveform, scratch)?;

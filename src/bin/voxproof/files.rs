@@ -10,7 +10,8 @@ use crate::output::Failure;
 
 /// Extensions by which files are taken from a walked folder; a file named outright needs none.
 const AUDIO_EXTENSIONS: [&str; 15] = [
-    "mp3", "mp2", "mpga", "wav", "wave", "flac", "ogg", "oga", "opus", "webm", "weba", "mka", "m4a", "mp4", "aac",
+    "mp3", "mp2", "mpga", "wav", "wave", "flac", "ogg", "oga", "opus", "webm", "weba", "mka",
+    "m4a", "mp4", "aac",
 ];
 
 /// The operand that means standard input.
@@ -29,7 +30,9 @@ pub fn expand(operands: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         }
         let before = files.len();
         for entry in WalkDir::new(operand).follow_links(true).sort_by_file_name() {
-            let entry = entry.map_err(|error| Failure::Usage(format!("cannot walk {}: {error}", operand.display())))?;
+            let entry = entry.map_err(|error| {
+                Failure::Usage(format!("cannot walk {}: {error}", operand.display()))
+            })?;
             if entry.file_type().is_file() && has_audio_extension(entry.path()) {
                 files.push(entry.into_path());
             }
@@ -46,9 +49,11 @@ pub fn expand(operands: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn has_audio_extension(path: &Path) -> bool {
-    path.extension()
-        .and_then(|e| e.to_str())
-        .is_some_and(|e| AUDIO_EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known)))
+    path.extension().and_then(|e| e.to_str()).is_some_and(|e| {
+        AUDIO_EXTENSIONS
+            .iter()
+            .any(|known| e.eq_ignore_ascii_case(known))
+    })
 }
 
 /// The bytes of a file, or of standard input for `-`.

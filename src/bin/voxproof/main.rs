@@ -36,9 +36,15 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         // The reader of our output went away (`| head`): nobody is left to tell.
-        Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
         Err(failure) => {
-            anstream::eprintln!("{}error:{} {failure}", output::ERROR.render(), output::ERROR.render_reset());
+            anstream::eprintln!(
+                "{}error:{} {failure}",
+                output::ERROR.render(),
+                output::ERROR.render_reset()
+            );
             failure.exit_code()
         }
     }

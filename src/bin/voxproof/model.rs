@@ -23,11 +23,20 @@ pub fn run(args: &ModelArgs) -> Result<ExitCode, Failure> {
             writeln!(out, "{}", json(info))?;
             continue;
         }
-        let default = if name == Model::embedded_names()[0] { " (default)" } else { "" };
+        let default = if name == Model::embedded_names()[0] {
+            " (default)"
+        } else {
+            ""
+        };
         writeln!(out, "{}{default}", info.name)?;
         writeln!(out, "  version        {}", info.version)?;
         writeln!(out, "  estimator      {}", info.estimator)?;
-        writeln!(out, "  features       {} ({} values)", info.features, model.feature_set().names().len())?;
+        writeln!(
+            out,
+            "  features       {} ({} values)",
+            info.features,
+            model.feature_set().names().len()
+        )?;
         writeln!(out, "  training data  {}", info.training_data)?;
         writeln!(out, "  threshold      {}", info.threshold)?;
         writeln!(out, "  sha256         {}", info.sha256)?;

@@ -1,0 +1,286 @@
+//! Resampling to 22,050 Hz in blocks, by multiplying spectra (overlap-save).
+//!
+//! For the reduced ratio `L / M` of the two rates, a block of `M k` input samples is transformed, its spectrum is
+//! multiplied by the low-pass response and cut (or extended with zeros) to `L k` samples, and transformed back: exact
+//! for every rational ratio, linear in phase, without delay. The response is in [`filter`].
+
+mod filter;
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use realfft::num_complex::Complex;
+use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+
+use super::SAMPLE_RATE;
+use filter::Shape;
+
+/// Input and output samples of one block together, before rounding: long enough that the overlap costs little, short
+/// enough to stay in the cache and to serve clips of some seconds.
+const BLOCK: usize = 12_288;
+
+/// What depends on the source rate only, shared between clips and threads.
+struct Plan {
+    forward: Arc<dyn RealToComplex<f32>>,
+    inverse: Arc<dyn ComplexToReal<f32>>,
+    /// Low-pass response, scaled for the pair of transforms: shape `[bins kept]`.
+    response: Vec<f32>,
+    /// Samples of an input block.
+    block_in: usize,
+    /// Samples of an output block.
+    block_out: usize,
+    /// Input samples at either end of a block whose output is not valid: a multiple of `M`.
+    margin_in: usize,
+    /// The same in output samples.
+    margin_out: usize,
+    /// Farthest that an input sample reaches, in input samples.
+    reach: usize,
+}
+
+impl Plan {
+    fn new(source_rate: u32) -> Self {
+        let common = gcd(source_rate, SAMPLE_RATE);
+        let (up, down) = (
+            (SAMPLE_RATE / common) as usize,
+            (source_rate / common) as usize,
+        );
+        let shape = Shape::of_ratio(up, down);
+        // Samples of the input for one of the lower rate.
+        let per_sample = (down as f64 / up as f64).max(1.0);
+        let reach = (shape.spread() * per_sample).ceil() as usize + 1;
+        let margins = reach.div_ceil(down);
+        // A power of two keeps the transforms' lengths smooth for the rates that occur.
+        let factor = (BLOCK / (up + down)).max(4 * margins).next_power_of_two();
+        let (block_in, block_out) = (down * factor, up * factor);
+
+        let mut planner = RealFftPlanner::<f32>::new();
+        let forward = planner.plan_fft_forward(block_in);
+        let inverse = planner.plan_fft_inverse(block_out);
+        let mut circle = forward.make_input_vec();
+        shape.write_circular(per_sample, &mut circle);
+        let mut spectrum = forward.make_output_vec();
+        forward
+            .process(&mut circle, &mut spectrum)
+            .expect("the plan made both buffers");
+        // From the lower Nyquist frequency on, the response is below -120 dB: those bins are dropped.
+        let kept = block_in.min(block_out) / 2;
+        let response = (0..kept)
+            .map(|bin| {
+                let gain = shape.droop(bin as f64 / kept as f64) / block_in as f64;
+                (f64::from(spectrum[bin].re) * gain) as f32
+            })
+            .collect();
+        let (margin_in, margin_out) = (margins * down, margins * up);
+        Self {
+            forward,
+            inverse,
+            response,
+            block_in,
+            block_out,
+            margin_in,
+            margin_out,
+            reach,
+        }
+    }
+
+    /// The plan for `source_rate`, made once for each of the first rates that are seen; a service sees a handful, and
+    /// a sender of odd rates cannot fill the memory.
+    fn cached(source_rate: u32) -> Arc<Self> {
+        const MOST: usize = 16;
+        static PLANS: LazyLock<Mutex<HashMap<u32, Arc<Plan>>>> = LazyLock::new(Mutex::default);
+        if let Some(plan) = PLANS
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&source_rate)
+        {
+            return Arc::clone(plan);
+        }
+        let plan = Arc::new(Self::new(source_rate));
+        let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
+        if plans.len() < MOST && plan.block_in < 1 << 16 {
+            plans.insert(source_rate, Arc::clone(&plan));
+        }
+        plan
+    }
+}
+
+/// One clip's conversion from its source rate to 22,050 Hz.
+pub(super) struct Resampler {
+    /// Input samples so far.
+    taken: u64,
+    /// Output samples so far.
+    given: u64,
+    source_rate: u32,
+    /// `None` where the source rate is the target rate and samples pass through.
+    blocks: Option<Blocks>,
+}
+
+/// Buffers of the overlap-save loop.
+struct Blocks {
+    plan: Arc<Plan>,
+    /// Input block; its first `filled` samples are valid: shape `[block_in]`.
+    input: Vec<f32>,
+    filled: usize,
+    /// What the forward transform destroys: shape `[block_in]`.
+    work: Vec<f32>,
+    spectrum_in: Vec<Complex<f32>>,
+    spectrum_out: Vec<Complex<f32>>,
+    output: Vec<f32>,
+    scratch: Vec<Complex<f32>>,
+}
+
+impl Resampler {
+    /// A conversion from `source_rate`, in Hz, which must not be 0.
+    pub(super) fn new(source_rate: u32) -> Self {
+        let blocks = (source_rate != SAMPLE_RATE).then(|| Blocks::new(Plan::cached(source_rate)));
+        Self {
+            taken: 0,
+            given: 0,
+            source_rate,
+            blocks,
+        }
+    }
+
+    /// Takes mono samples at the source rate and hands every finished block on.
+    pub(super) fn push(&mut self, mut mono: &[f32], out: &mut dyn FnMut(&[f32])) {
+        self.taken += mono.len() as u64;
+        let Some(blocks) = &mut self.blocks else {
+            self.given += mono.len() as u64;
+            out(mono);
+            return;
+        };
+        while !mono.is_empty() {
+            let room = (blocks.input.len() - blocks.filled).min(mono.len());
+            let (now, later) = mono.split_at(room);
+            blocks.input[blocks.filled..blocks.filled + room].copy_from_slice(now);
+            blocks.filled += room;
+            mono = later;
+            if blocks.filled == blocks.input.len() {
+                let ready = blocks.run();
+                self.given += ready.len() as u64;
+                out(ready);
+            }
+        }
+    }
+
+    /// Hands the rest on.
+    ///
+    /// The whole output has `ceil(n * (22050 / rate))` samples for `n` input samples, in floating point as librosa
+    /// computes it. soxr itself gives `floor(n / (rate / 22050) + 0.5)` (measured), and librosa pads a missing last
+    /// sample with 0.
+    pub(super) fn finish(mut self, out: &mut dyn FnMut(&[f32])) {
+        let Some(blocks) = &mut self.blocks else {
+            return;
+        };
+        let (taken, from, to) = (
+            self.taken as f64,
+            f64::from(self.source_rate),
+            f64::from(SAMPLE_RATE),
+        );
+        let target = (taken * (to / from)).ceil() as u64;
+        let computed = ((taken / (from / to) + 0.5).floor() as u64).min(target);
+        while self.given < computed {
+            let filled = blocks.filled;
+            blocks.input[filled..].fill(0.0);
+            let ready = blocks.run();
+            let wanted = (computed - self.given).min(ready.len() as u64) as usize;
+            self.given += wanted as u64;
+            out(&ready[..wanted]);
+        }
+        if self.given < target {
+            out(&[0.0]);
+        }
+    }
+}
+
+impl Blocks {
+    fn new(plan: Arc<Plan>) -> Self {
+        let scratch = plan
+            .forward
+            .get_scratch_len()
+            .max(plan.inverse.get_scratch_len());
+        Self {
+            input: vec![0.0; plan.block_in],
+            // The signal is preceded by silence.
+            filled: plan.margin_in,
+            work: vec![0.0; plan.block_in],
+            spectrum_in: plan.forward.make_output_vec(),
+            spectrum_out: plan.inverse.make_input_vec(),
+            output: vec![0.0; plan.block_out],
+            scratch: vec![Complex::default(); scratch],
+            plan,
+        }
+    }
+
+    /// Converts the full input block, keeps its end for the next one and returns the valid output.
+    fn run(&mut self) -> &[f32] {
+        let plan = &*self.plan;
+        self.work.copy_from_slice(&self.input);
+        let (forward, inverse) = (
+            plan.forward.get_scratch_len(),
+            plan.inverse.get_scratch_len(),
+        );
+        plan.forward
+            .process_with_scratch(
+                &mut self.work,
+                &mut self.spectrum_in,
+                &mut self.scratch[..forward],
+            )
+            .expect("buffers have the plan's lengths");
+        self.spectrum_out.fill(Complex::default());
+        for ((to, from), gain) in self
+            .spectrum_out
+            .iter_mut()
+            .zip(&self.spectrum_in)
+            .zip(&plan.response)
+        {
+            *to = from * gain;
+        }
+        plan.inverse
+            .process_with_scratch(
+                &mut self.spectrum_out,
+                &mut self.output,
+                &mut self.scratch[..inverse],
+            )
+            .expect("buffers have the plan's lengths and the first and last bin are real");
+        self.silence();
+        let plan = &*self.plan;
+        let keep = plan.block_in - 2 * plan.margin_in;
+        self.input.copy_within(keep.., 0);
+        self.filled = 2 * plan.margin_in;
+        &self.output[plan.margin_out..plan.block_out - plan.margin_out]
+    }
+}
+
+impl Blocks {
+    /// Makes digital silence exact: a transform spreads rounding errors of loud samples over the whole block, and the
+    /// rate of zero crossings and the chroma of silence would hear them.
+    fn silence(&mut self) {
+        let Plan {
+            block_in,
+            block_out,
+            reach,
+            ..
+        } = *self.plan;
+        let mut start = 0;
+        for end in 0..=block_in {
+            if end < block_in && self.input[end] == 0.0 {
+                continue;
+            }
+            // Outputs that hear nothing but the zeros in start..end.
+            if end - start > 2 * reach {
+                let first = ((start + reach) * block_out).div_ceil(block_in);
+                let last = (end - reach) * block_out / block_in;
+                self.output[first..last.max(first)].fill(0.0);
+            }
+            start = end + 1;
+        }
+    }
+}
+
+fn gcd(mut a: u32, mut b: u32) -> u32 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}

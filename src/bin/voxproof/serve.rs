@@ -1,0 +1,57 @@
+//! `voxproof serve`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use voxproof::http::{
+    HttpConfig, LogConfig, Server, config::environment, logging, shutdown_signal,
+};
+
+use crate::args::ServeArgs;
+use crate::detect::detector;
+use crate::output::Failure;
+
+/// Serves until the process is asked to stop.
+pub fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
+    match dotenvy::dotenv() {
+        Ok(_) => {}
+        Err(error) if error.not_found() => {}
+        Err(error) => {
+            return Err(Failure::Usage(format!(
+                "the .env file cannot be read: {error}"
+            )));
+        }
+    }
+    let usage = |error: &dyn std::error::Error| Failure::Usage(error.to_string());
+    logging::init(&LogConfig::from_env().map_err(|error| usage(&error))?);
+    let no_auth = args.no_auth;
+    let model = args.model.clone();
+    // Flags stand in front of the environment, and are checked alike.
+    let lookup = |name: &str| {
+        let flag = match name {
+            "HOST" => args.host.clone(),
+            "PORT" => args.port.map(|port| port.to_string()),
+            "THRESHOLD" => args.threshold.map(|threshold| threshold.to_string()),
+            _ => None,
+        };
+        flag.or_else(|| environment(name))
+    };
+    let config = HttpConfig::from_vars(lookup, no_auth).map_err(|error| usage(&error))?;
+    let detector = detector(model.as_deref(), config.threshold)?;
+
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Run(format!("cannot start: {error}")))?;
+    let served = runtime.block_on(async {
+        let model = detector.model().clone();
+        let server = Server::bind(&config, Arc::new(detector)).await?;
+        let shutdown = shutdown_signal()?;
+        tracing::info!(address = %server.local_addr()?, model = model.name, version = model.version, "listening");
+        server.run(shutdown).await
+    });
+    // A clip still being judged for a caller that is gone must not hold the exit up.
+    runtime.shutdown_background();
+    served.map_err(|error| Failure::Run(error.to_string()))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,161 @@
+//! The artifact: a header with version and checksums, then the model in bincode's format.
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 0..8 | magic, `VOXPROOF` |
+//! | 8..12 | format version, `u32` little-endian |
+//! | 12..20 | length of the payload in bytes, `u64` little-endian |
+//! | 20..52 | SHA-256 of the payload: the model's identity |
+//! | 52..56 | CRC-32 (IEEE) of bytes 0..52 and the payload, `u32` little-endian |
+//! | 56.. | payload: [`Payload`] in bincode's default format |
+//!
+//! Damage is found with the CRC: it takes a fraction of a millisecond, where a SHA-256 of a
+//! megabyte without SHA instructions takes several and would eat the budget of a cold start. The
+//! SHA-256 is computed once, by the trainer, and names the model; a test compares it.
+
+use sha2::{Digest, Sha256};
+use wincode::{SchemaRead, SchemaWrite};
+
+use super::{ArtifactError, Forest, Scaler};
+
+/// First bytes of every artifact.
+const MAGIC: [u8; 8] = *b"VOXPROOF";
+/// Version of the layout that this build reads and writes.
+pub const FORMAT_VERSION: u32 = 1;
+/// Length of the header in bytes.
+pub const HEADER_BYTES: usize = 56;
+/// Where the CRC stands in the header.
+const CRC_AT: usize = 52;
+
+/// Everything that an artifact holds.
+#[derive(Debug, Clone, PartialEq, SchemaWrite, SchemaRead)]
+pub struct Payload {
+    /// Name by which the model is selected, for example `classic`.
+    pub name: String,
+    /// Version of the model.
+    pub version: String,
+    /// Name of the feature set that it scores.
+    pub features: String,
+    /// One line on what it was trained on.
+    pub training_data: String,
+    /// One line with the settings of the training.
+    pub settings: String,
+    /// P(AI) above which the verdict is `AI_GENERATED`.
+    pub threshold: f64,
+    /// First stage.
+    pub scaler: Scaler,
+    /// Second stage.
+    pub estimator: Estimator,
+}
+
+/// The estimators that an artifact can hold; new ones are added at the end, so that the numbers
+/// of the old ones in the format stay.
+#[derive(Debug, Clone, PartialEq, SchemaWrite, SchemaRead)]
+pub enum Estimator {
+    /// Mean of the leaves' class proportions.
+    RandomForest(Forest),
+}
+
+impl Estimator {
+    /// Kind of estimator, as the command line and [`super::ModelInfo`] write it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::RandomForest(_) => "random-forest",
+        }
+    }
+
+    /// Number of features that it takes.
+    pub(super) fn features(&self) -> usize {
+        match self {
+            Self::RandomForest(forest) => forest.features(),
+        }
+    }
+
+    /// What could make scoring panic or loop, if anything.
+    pub(super) fn defect(&self) -> Option<String> {
+        match self {
+            Self::RandomForest(forest) => forest.defect(),
+        }
+    }
+
+    /// P(AI) of standardised values `x`, shape `[features]`.
+    pub(super) fn probability(&self, x: &[f32]) -> f64 {
+        match self {
+            Self::RandomForest(forest) => forest.probability(x),
+        }
+    }
+}
+
+/// Writes an artifact.
+///
+/// # Errors
+/// [`ArtifactError::Undecodable`] if the payload is larger than the format allows (4 MiB in one
+/// array), so that nothing is written that could not be read again.
+pub fn encode(payload: &Payload) -> Result<Vec<u8>, ArtifactError> {
+    let body =
+        wincode::serialize(payload).map_err(|e| ArtifactError::Undecodable(e.to_string()))?;
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
+    bytes.extend(MAGIC);
+    bytes.extend(FORMAT_VERSION.to_le_bytes());
+    bytes.extend((body.len() as u64).to_le_bytes());
+    bytes.extend(Sha256::digest(&body));
+    bytes.extend(checksum(&bytes, &body).to_le_bytes());
+    bytes.extend(body);
+    Ok(bytes)
+}
+
+/// Verifies an artifact and reads it; also gives its SHA-256 in hexadecimal.
+///
+/// # Errors
+/// The [`ArtifactError`] that says what is wrong with the bytes.
+pub(super) fn decode(bytes: &[u8]) -> Result<(Payload, String), ArtifactError> {
+    let Some((header, body)) = bytes.split_at_checked(HEADER_BYTES) else {
+        return Err(ArtifactError::Truncated {
+            expected: HEADER_BYTES as u64,
+            received: bytes.len() as u64,
+        });
+    };
+    if header[..8] != MAGIC {
+        return Err(ArtifactError::NotAnArtifact);
+    }
+    let version = u32::from_le_bytes(field(header, 8));
+    if version != FORMAT_VERSION {
+        return Err(ArtifactError::Version {
+            expected: FORMAT_VERSION,
+            received: version,
+        });
+    }
+    let length = u64::from_le_bytes(field(header, 12));
+    if length > body.len() as u64 {
+        return Err(ArtifactError::Truncated {
+            expected: length.saturating_add(HEADER_BYTES as u64),
+            received: bytes.len() as u64,
+        });
+    }
+    let expected = u32::from_le_bytes(field(header, CRC_AT));
+    let received = checksum(&header[..CRC_AT], body);
+    if expected != received {
+        return Err(ArtifactError::Checksum { expected, received });
+    }
+    let payload: Payload =
+        wincode::deserialize_exact(body).map_err(|e| ArtifactError::Undecodable(e.to_string()))?;
+    let sha256 = header[20..CRC_AT]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Ok((payload, sha256))
+}
+
+/// CRC-32 of the header up to its checksum, and of the payload.
+fn checksum(header: &[u8], body: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(header);
+    crc.update(body);
+    crc.finalize()
+}
+
+/// `N` bytes of the header from `at` on.
+fn field<const N: usize>(header: &[u8], at: usize) -> [u8; N] {
+    std::array::from_fn(|i| header[at + i])
+}

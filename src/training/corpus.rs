@@ -1,0 +1,188 @@
+//! Manifest -> clips with their features: the data that fitting and evaluation work on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use super::manifest::{self, Clip};
+use super::{Progress, ProgressFn, Stage, TrainingError, table};
+use crate::audio::{self, DecodeLimits};
+use crate::features::{Extractor, FeatureSet, Scratch};
+
+/// Where the data comes from.
+#[derive(Debug, Clone)]
+pub struct CorpusOptions {
+    /// The manifest, see [`manifest`].
+    pub manifest: PathBuf,
+    /// Folder that the manifest's files are relative to; the manifest's own where absent.
+    pub clips: Option<PathBuf>,
+    /// Feature set to compute.
+    pub features: FeatureSet,
+    /// Table of precomputed features to read instead of the audio, see [`table`].
+    pub feature_table: Option<PathBuf>,
+    /// Where to write the features that were used, as a `.jsonl` table.
+    pub save_features: Option<PathBuf>,
+    /// CSV of the speakers that are left out, with everything that they say or lent their voice to.
+    pub hold_out: Option<PathBuf>,
+}
+
+/// A clip that is left out, and why.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Skipped {
+    /// File name as the manifest has it.
+    pub file: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Clips and their features, in the manifest's order.
+#[derive(Debug, Clone)]
+pub struct Corpus {
+    /// The set that the features are of.
+    pub features: FeatureSet,
+    /// The clips that are used.
+    pub clips: Vec<Clip>,
+    /// Their features, shape `[clips][features]`, all finite.
+    pub rows: Vec<Vec<f64>>,
+    /// Clips of held-out speakers, counted by speaker.
+    pub held_out: BTreeMap<String, usize>,
+    /// Clips that could not be read or judged.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Corpus {
+    /// Reads the manifest, leaves out the held-out speakers and computes the features on all
+    /// threads of the current rayon pool. The result does not depend on their number.
+    ///
+    /// # Errors
+    /// [`TrainingError`] for a manifest, table or list that cannot be read, or if one class ends
+    /// up without any clip. Single clips that cannot be read end up in [`Corpus::skipped`].
+    pub fn load(options: &CorpusOptions, progress: ProgressFn) -> Result<Self, TrainingError> {
+        let mut clips = manifest::read(&options.manifest)?;
+        let speakers = options
+            .hold_out
+            .as_deref()
+            .map(manifest::read_held_out)
+            .transpose()?
+            .unwrap_or_default();
+        let mut held_out = BTreeMap::new();
+        clips.retain(|clip| {
+            let held = speakers.contains_key(&clip.speaker);
+            if held {
+                *held_out.entry(clip.speaker.clone()).or_insert(0) += 1;
+            }
+            !held
+        });
+        let results = match &options.feature_table {
+            Some(path) => from_table(&clips, path, options.features)?,
+            None => from_audio(&clips, options, progress),
+        };
+        let mut corpus = Self {
+            features: options.features,
+            clips: Vec::new(),
+            rows: Vec::new(),
+            held_out,
+            skipped: Vec::new(),
+        };
+        for (clip, result) in clips.into_iter().zip(results) {
+            match result {
+                Ok(values) => {
+                    corpus.clips.push(clip);
+                    corpus.rows.push(values);
+                }
+                Err(reason) => corpus.skipped.push(Skipped {
+                    file: clip.file,
+                    reason,
+                }),
+            }
+        }
+        let ai = corpus.clips.iter().filter(|clip| clip.is_ai()).count();
+        if ai == 0 || ai == corpus.clips.len() {
+            return Err(TrainingError::OneClass {
+                ai,
+                human: corpus.clips.len() - ai,
+                skipped: corpus.skipped.len(),
+                example: corpus
+                    .skipped
+                    .first()
+                    .map_or(String::new(), |s| format!("; {}: {}", s.file, s.reason)),
+            });
+        }
+        if let Some(path) = &options.save_features {
+            let rows = corpus.clips.iter().zip(&corpus.rows);
+            table::write(
+                path,
+                rows.map(|(clip, values)| (clip.file.as_str(), values.as_slice())),
+            )?;
+        }
+        Ok(corpus)
+    }
+
+    /// Whether each clip is synthetic, shape `[clips]`.
+    #[must_use]
+    pub fn is_ai(&self) -> Vec<bool> {
+        self.clips.iter().map(Clip::is_ai).collect()
+    }
+
+    /// Numbers of clips by what `key` gives for each.
+    #[must_use]
+    pub fn count_by<'a>(&'a self, key: impl Fn(&'a Clip) -> &'a str) -> BTreeMap<&'a str, usize> {
+        let mut counts = BTreeMap::new();
+        for clip in &self.clips {
+            *counts.entry(key(clip)).or_insert(0) += 1;
+        }
+        counts
+    }
+}
+
+/// Features of one clip, or why there are none.
+type Row = Result<Vec<f64>, String>;
+
+fn from_table(clips: &[Clip], path: &Path, set: FeatureSet) -> Result<Vec<Row>, TrainingError> {
+    let mut table = table::read(path, set)?;
+    Ok(clips
+        .iter()
+        .map(|clip| {
+            table
+                .remove(&clip.file)
+                .ok_or_else(|| "not in the feature table".into())
+        })
+        .collect())
+}
+
+fn from_audio(clips: &[Clip], options: &CorpusOptions, progress: ProgressFn) -> Vec<Row> {
+    let own_folder = || {
+        options
+            .manifest
+            .parent()
+            .map(Path::to_path_buf)
+            .unwrap_or_default()
+    };
+    let folder = options.clips.clone().unwrap_or_else(own_folder);
+    let extractor = Extractor::new(options.features);
+    let done = AtomicUsize::new(0);
+    clips
+        .par_iter()
+        .map_init(Scratch::default, |scratch, clip| {
+            let row = extract(&folder.join(&clip.file), &extractor, scratch);
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            progress(Progress {
+                stage: Stage::Features,
+                done,
+                total: clips.len(),
+            });
+            row
+        })
+        .collect()
+}
+
+fn extract(path: &Path, extractor: &Extractor, scratch: &mut Scratch) -> Row {
+    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
+    let waveform = audio::decode(&bytes, &DecodeLimits::default()).map_err(|e| e.to_string())?;
+    let vector = extractor
+        .extract(&waveform, scratch)
+        .map_err(|e| e.to_string())?;
+    Ok(vector.values)
+}

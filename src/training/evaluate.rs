@@ -1,0 +1,341 @@
+//! Runs protocols: fits a model for each fold, scores what the fold left out, sums up.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use super::corpus::{Corpus, CorpusOptions};
+use super::forest_fit::{self, ForestSettings};
+use super::manifest::Clip;
+use super::metrics::{Interval, Ranking, mean_interval};
+use super::protocol::{self, Fold, Protocol};
+use super::report::{self, CorpusSummary};
+use super::{Progress, ProgressFn, Stage, TrainingError, in_pool};
+
+/// What `voxproof evaluate` is asked to do.
+#[derive(Debug, Clone)]
+pub struct EvaluateOptions {
+    /// The data.
+    pub corpus: CorpusOptions,
+    /// The protocols to run, in this order.
+    pub protocols: Vec<Protocol>,
+    /// Settings of the forest; its seed also decides the random folds and the intervals.
+    pub forest: ForestSettings,
+    /// Whether clips of tested speakers, of either class, are taken out of training (`Rule 1` of
+    /// the corpus's notes in its strictest reading; off in the study that this is compared with).
+    pub disjoint_speakers: bool,
+    /// Folder for `metrics.json` and `metrics.md`; made if it is missing.
+    pub report: PathBuf,
+    /// Where to write every test score, as CSV `protocol,group,part,file,label,score`.
+    pub scores: Option<PathBuf>,
+    /// Model card whose generated section is replaced with the new figures.
+    pub model_card: Option<PathBuf>,
+    /// Threads; all cores where absent. The result does not depend on it.
+    pub jobs: Option<usize>,
+}
+
+/// What an evaluation found; written as `metrics.json`.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct EvaluateReport {
+    /// Kind of estimator.
+    pub estimator: &'static str,
+    /// Its settings.
+    pub settings: ForestSettings,
+    /// Feature set.
+    pub features: &'static str,
+    /// Whether tested speakers were taken out of training.
+    pub disjoint_speakers: bool,
+    /// The data.
+    pub corpus: CorpusSummary,
+    /// Each protocol's figures.
+    pub protocols: Vec<ProtocolReport>,
+}
+
+/// Figures of one protocol.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct ProtocolReport {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// Models that were fitted.
+    pub fits: usize,
+    /// Wall time in seconds. The one figure that is not reproducible.
+    pub seconds: f64,
+    /// EER: of the pooled scores in random folds, else the mean over groups.
+    pub eer: Interval,
+    /// AUC, likewise.
+    pub auc: Interval,
+    /// By kind of engine: that kind's clips, or groups, against the same human clips.
+    pub kinds: Vec<Part>,
+    /// By family or corpus that was left out; empty in random folds.
+    pub groups: Vec<Part>,
+}
+
+/// Figures of a part.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Part {
+    /// Name of the kind, family or corpus.
+    pub name: String,
+    /// Kind of engine; empty where it is none's.
+    pub kind: String,
+    /// Synthetic clips in it.
+    pub clips: usize,
+    /// Equal error rate, 0.0..=1.0.
+    pub eer: f64,
+    /// Area under the ROC curve, 0.0..=1.0.
+    pub auc: f64,
+}
+
+/// Fits, scores and reports.
+///
+/// # Errors
+/// [`TrainingError`] if the data cannot be read, a protocol finds nothing to leave out, or the
+/// report cannot be written.
+pub fn evaluate(
+    options: &EvaluateOptions,
+    progress: ProgressFn,
+) -> Result<EvaluateReport, TrainingError> {
+    in_pool(options.jobs, || {
+        let corpus = Corpus::load(&options.corpus, progress)?;
+        let mut scores = String::from("protocol,group,part,file,label,score\n");
+        let mut protocols = Vec::new();
+        for &protocol in &options.protocols {
+            protocols.push(run(protocol, &corpus, options, &mut scores, progress)?);
+        }
+        let report = EvaluateReport {
+            estimator: "random-forest",
+            settings: options.forest,
+            features: corpus.features.name(),
+            disjoint_speakers: options.disjoint_speakers,
+            corpus: CorpusSummary::new(&corpus),
+            protocols,
+        };
+        report::write_evaluation(options, &report)?;
+        if let Some(path) = &options.scores {
+            std::fs::write(path, scores).map_err(|e| TrainingError::io(path, &e))?;
+        }
+        Ok(report)
+    })
+}
+
+/// One protocol.
+fn run(
+    protocol: Protocol,
+    corpus: &Corpus,
+    options: &EvaluateOptions,
+    scores_file: &mut String,
+    progress: ProgressFn,
+) -> Result<ProtocolReport, TrainingError> {
+    let start = Instant::now();
+    let mut folds = protocol.folds(&corpus.clips, options.forest.seed);
+    if folds.is_empty() {
+        return Err(TrainingError::NothingToLeaveOut {
+            protocol: protocol.name(),
+        });
+    }
+    if options.disjoint_speakers {
+        folds
+            .iter_mut()
+            .for_each(|fold| fold.separate_speakers(&corpus.clips));
+    }
+    let is_ai = corpus.is_ai();
+    let done = AtomicUsize::new(0);
+    let scored: Result<Vec<_>, TrainingError> = folds
+        .par_iter()
+        .map(|fold| {
+            let rows = |indices: &[usize]| -> Vec<&[f64]> {
+                indices.iter().map(|&i| corpus.rows[i].as_slice()).collect()
+            };
+            let labels: Vec<bool> = fold.train.iter().map(|&i| is_ai[i]).collect();
+            let fitted = forest_fit::fit(&rows(&fold.train), &labels, &options.forest)?;
+            let scores = fitted.probabilities(&rows(&fold.test));
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            progress(Progress {
+                stage: Stage::Evaluate(protocol),
+                done,
+                total: folds.len(),
+            });
+            Ok(scores)
+        })
+        .collect();
+    let scored = scored?;
+    for (fold, scores) in folds.iter().zip(&scored) {
+        for (&index, score) in fold.test.iter().zip(scores) {
+            let (group, part, clip) = (&fold.group, fold.part, &corpus.clips[index]);
+            let label = if clip.is_ai() { "ai" } else { "human" };
+            let row = writeln!(
+                scores_file,
+                "{},{group},{part},\"{}\",{label},{score}",
+                protocol.name(),
+                clip.file
+            );
+            row.expect("writing to a string cannot fail");
+        }
+    }
+    let seed = options.forest.seed;
+    let mut report = match protocol {
+        Protocol::Random => pooled(corpus, &folds, &scored, seed),
+        Protocol::LeaveFamilySourceOut | Protocol::LeaveCorpusOut => {
+            by_group(protocol, corpus, &folds, &scored, seed)
+        }
+    };
+    report.seconds = start.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// Random folds: every clip was scored once; the figures are of all scores together, the intervals
+/// from resampling speakers and engine families.
+fn pooled(corpus: &Corpus, folds: &[Fold], scored: &[Vec<f64>], seed: u64) -> ProtocolReport {
+    let clips = &corpus.clips;
+    let mut scores = vec![0.0; clips.len()];
+    for (fold, fold_scores) in folds.iter().zip(scored) {
+        fold.test
+            .iter()
+            .zip(fold_scores)
+            .for_each(|(&index, &score)| scores[index] = score);
+    }
+    let mut numbers = BTreeMap::new();
+    let clusters: Vec<usize> = clips
+        .iter()
+        .map(|clip| {
+            let key = if clip.is_ai() {
+                ("ai", clip.family.as_str())
+            } else {
+                protocol::speaker(clip).unwrap_or(("", ""))
+            };
+            let next = numbers.len();
+            *numbers.entry(key).or_insert(next)
+        })
+        .collect();
+    let (eer, auc) = Ranking::new(&scores, &corpus.is_ai()).intervals(&clusters, seed);
+    let kinds = kinds(clips)
+        .into_iter()
+        .map(|(kind, count)| {
+            let chosen: Vec<usize> = (0..clips.len())
+                .filter(|&i| !clips[i].is_ai() || clips[i].kind == kind)
+                .collect();
+            let ranking = ranking(
+                clips,
+                &chosen,
+                &chosen.iter().map(|&i| scores[i]).collect::<Vec<_>>(),
+            );
+            part(kind, kind, count, &ranking)
+        })
+        .collect();
+    ProtocolReport {
+        protocol: Protocol::Random,
+        fits: folds.len(),
+        seconds: 0.0,
+        eer,
+        auc,
+        kinds,
+        groups: Vec::new(),
+    }
+}
+
+/// Groups that were left out: figures of each fold, their mean for each group, and the mean over
+/// groups with the interval from resampling groups.
+fn by_group(
+    protocol: Protocol,
+    corpus: &Corpus,
+    folds: &[Fold],
+    scored: &[Vec<f64>],
+    seed: u64,
+) -> ProtocolReport {
+    let clips = &corpus.clips;
+    let mut of_group: BTreeMap<&str, Vec<Part>> = BTreeMap::new();
+    for (fold, scores) in folds.iter().zip(scored) {
+        let synthetic: Vec<&Clip> = fold
+            .test
+            .iter()
+            .map(|&i| &clips[i])
+            .filter(|clip| clip.is_ai())
+            .collect();
+        // A family may hold engines of several kinds; its most frequent one names it.
+        let kind = match protocol {
+            Protocol::LeaveCorpusOut => "",
+            _ => kinds(synthetic.iter().copied())
+                .into_iter()
+                .max_by_key(|&(_, count)| count)
+                .map_or("", |(kind, _)| kind),
+        };
+        let ranking = ranking(clips, &fold.test, scores);
+        of_group.entry(&fold.group).or_default().push(part(
+            &fold.group,
+            kind,
+            synthetic.len(),
+            &ranking,
+        ));
+    }
+    let groups: Vec<Part> = of_group
+        .into_values()
+        .map(|parts| mean(&parts[0].name, &parts[0].kind, parts[0].clips, &parts))
+        .collect();
+    let mut of_kind: BTreeMap<&str, Vec<Part>> = BTreeMap::new();
+    for group in groups.iter().filter(|group| !group.kind.is_empty()) {
+        of_kind.entry(&group.kind).or_default().push(group.clone());
+    }
+    let kinds = of_kind
+        .into_iter()
+        .map(|(kind, parts)| {
+            mean(
+                kind,
+                kind,
+                parts.iter().map(|part| part.clips).sum(),
+                &parts,
+            )
+        })
+        .collect();
+    let of = |figure: fn(&Part) -> f64| groups.iter().map(figure).collect::<Vec<_>>();
+    let (eer, auc) = (
+        mean_interval(&of(|part| part.eer), seed),
+        mean_interval(&of(|part| part.auc), seed),
+    );
+    ProtocolReport {
+        protocol,
+        fits: folds.len(),
+        seconds: 0.0,
+        eer,
+        auc,
+        kinds,
+        groups,
+    }
+}
+
+/// Kinds of the synthetic clips among `clips`, with their numbers.
+fn kinds<'a>(clips: impl IntoIterator<Item = &'a Clip>) -> BTreeMap<&'a str, usize> {
+    let mut kinds = BTreeMap::new();
+    for clip in clips.into_iter().filter(|clip| clip.is_ai()) {
+        *kinds.entry(clip.kind.as_str()).or_insert(0) += 1;
+    }
+    kinds
+}
+
+fn ranking(clips: &[Clip], indices: &[usize], scores: &[f64]) -> Ranking {
+    let is_ai: Vec<bool> = indices.iter().map(|&i| clips[i].is_ai()).collect();
+    Ranking::new(scores, &is_ai)
+}
+
+fn part(name: &str, kind: &str, clips: usize, ranking: &Ranking) -> Part {
+    Part {
+        name: name.into(),
+        kind: kind.into(),
+        clips,
+        eer: ranking.eer(|_| 1.0),
+        auc: ranking.auc(|_| 1.0),
+    }
+}
+
+fn mean(name: &str, kind: &str, clips: usize, parts: &[Part]) -> Part {
+    let of = |figure: fn(&Part) -> f64| parts.iter().map(figure).sum::<f64>() / parts.len() as f64;
+    Part {
+        name: name.into(),
+        kind: kind.into(),
+        clips,
+        eer: of(|part| part.eer),
+        auc: of(|part| part.auc),
+    }
+}

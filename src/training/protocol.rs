@@ -1,0 +1,209 @@
+//! How the corpus is divided into what a model learns from and what it is judged on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::manifest::Clip;
+use super::rng::Rng;
+
+/// A way to divide the corpus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// Five random folds, stratified by class: what the model does on more of the same.
+    Random,
+    /// One engine family and one fold of human sources are left out *together*: what it does on an
+    /// engine and recordings that it has never heard. The headline figure.
+    LeaveFamilySourceOut,
+    /// One whole speech corpus is left out, both classes: unseen speakers and channel.
+    LeaveCorpusOut,
+}
+
+/// Folds of [`Protocol::Random`].
+const RANDOM_FOLDS: usize = 5;
+/// Folds of human sources in [`Protocol::LeaveFamilySourceOut`].
+const SOURCE_FOLDS: usize = 4;
+/// Families and corpora with fewer clips (of each class that counts) are not judged on their own.
+pub const MIN_CLIPS: usize = 8;
+
+impl Protocol {
+    /// All there are.
+    pub const ALL: &'static [Self] = &[
+        Self::Random,
+        Self::LeaveFamilySourceOut,
+        Self::LeaveCorpusOut,
+    ];
+
+    /// The name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::LeaveFamilySourceOut => "leave-family-source-out",
+            Self::LeaveCorpusOut => "leave-corpus-out",
+        }
+    }
+
+    /// The protocol of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|protocol| protocol.name() == name)
+    }
+
+    /// The folds of `clips`. What is random in them depends on `seed` alone.
+    #[must_use]
+    pub fn folds(self, clips: &[Clip], seed: u64) -> Vec<Fold> {
+        match self {
+            Self::Random => random(clips, seed),
+            Self::LeaveFamilySourceOut => leave_family_source_out(clips),
+            Self::LeaveCorpusOut => leave_corpus_out(clips),
+        }
+    }
+}
+
+/// One division: indices of clips, ascending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fold {
+    /// What is left out: the family, the corpus, or `all` in random folds.
+    pub group: String,
+    /// Which of the divisions that leave this group out.
+    pub part: usize,
+    /// What the model learns from.
+    pub train: Vec<usize>,
+    /// What it is judged on.
+    pub test: Vec<usize>,
+}
+
+impl Fold {
+    /// Divides by `side`: `Some(true)` tests a clip, `Some(false)` trains on it, `None` does neither.
+    fn divide(
+        clips: &[Clip],
+        group: &str,
+        part: usize,
+        side: impl Fn(usize, &Clip) -> Option<bool>,
+    ) -> Self {
+        let mut fold = Self {
+            group: group.into(),
+            part,
+            train: Vec::new(),
+            test: Vec::new(),
+        };
+        for (index, clip) in clips.iter().enumerate() {
+            match side(index, clip) {
+                Some(true) => fold.test.push(index),
+                Some(false) => fold.train.push(index),
+                None => {}
+            }
+        }
+        fold
+    }
+
+    /// Takes out of training every clip, of either class, whose speaker is tested.
+    pub fn separate_speakers(&mut self, clips: &[Clip]) {
+        let tested: BTreeSet<_> = self
+            .test
+            .iter()
+            .filter_map(|&index| speaker(&clips[index]))
+            .collect();
+        self.train.retain(|&index| {
+            speaker(&clips[index]).is_none_or(|speaker| !tested.contains(&speaker))
+        });
+    }
+}
+
+/// Who speaks, as far as is known. LibriSpeech, LibriTTS and MLS draw on the same readers and share
+/// their ids; ids of other corpora mean nothing outside of them.
+#[must_use]
+pub fn speaker(clip: &Clip) -> Option<(&str, &str)> {
+    let corpus = match clip.corpus.as_str() {
+        "librispeech" | "libritts" | "mls" => "libri",
+        _ => clip.source(),
+    };
+    (!clip.speaker.is_empty()).then_some((corpus, clip.speaker.as_str()))
+}
+
+fn random(clips: &[Clip], seed: u64) -> Vec<Fold> {
+    let mut rng = Rng::new(seed, 1);
+    let mut part_of = vec![0; clips.len()];
+    for ai in [false, true] {
+        let mut class: Vec<usize> = (0..clips.len())
+            .filter(|&index| clips[index].is_ai() == ai)
+            .collect();
+        rng.shuffle(&mut class);
+        for (place, index) in class.into_iter().enumerate() {
+            part_of[index] = place % RANDOM_FOLDS;
+        }
+    }
+    (0..RANDOM_FOLDS)
+        .map(|part| Fold::divide(clips, "all", part, |index, _| Some(part_of[index] == part)))
+        .collect()
+}
+
+fn leave_family_source_out(clips: &[Clip]) -> Vec<Fold> {
+    let families = counts(
+        clips
+            .iter()
+            .filter(|clip| clip.is_ai())
+            .map(|clip| clip.family.as_str()),
+    );
+    let sources = counts(clips.iter().filter(|clip| !clip.is_ai()).map(Clip::source));
+    let source_folds = balanced(&sources, SOURCE_FOLDS);
+    let mut folds = Vec::new();
+    for (&family, _) in families.iter().filter(|(_, count)| **count >= MIN_CLIPS) {
+        for (part, held) in source_folds.iter().enumerate() {
+            folds.push(Fold::divide(clips, family, part, |_, clip| {
+                Some(if clip.is_ai() {
+                    clip.family == family
+                } else {
+                    held.contains(clip.source())
+                })
+            }));
+        }
+    }
+    folds
+}
+
+fn leave_corpus_out(clips: &[Clip]) -> Vec<Fold> {
+    let of_class = |ai: bool| {
+        let class = clips.iter().filter(move |clip| clip.is_ai() == ai);
+        counts(
+            class
+                .map(|clip| clip.corpus.as_str())
+                .filter(|corpus| !matches!(*corpus, "unknown" | "own")),
+        )
+    };
+    let (human, ai) = (of_class(false), of_class(true));
+    let enough = |count: Option<&usize>| count.is_some_and(|&count| count >= MIN_CLIPS);
+    let judged = human
+        .iter()
+        .filter(|(corpus, count)| enough(Some(count)) && enough(ai.get(*corpus)));
+    judged
+        .map(|(corpus, _)| Fold::divide(clips, corpus, 0, |_, clip| Some(clip.corpus == **corpus)))
+        .collect()
+}
+
+fn counts<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {
+    let mut counts = BTreeMap::new();
+    for name in names {
+        *counts.entry(name).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// Names into `folds` sets of about equal size: the largest first, each into the smallest set.
+fn balanced<'a>(counts: &BTreeMap<&'a str, usize>, folds: usize) -> Vec<BTreeSet<&'a str>> {
+    let mut by_size: Vec<_> = counts.iter().map(|(name, count)| (*name, *count)).collect();
+    by_size.sort_by_key(|&(name, count)| (std::cmp::Reverse(count), name));
+    let mut sets = vec![(0, BTreeSet::new()); folds];
+    for (name, count) in by_size {
+        let smallest = sets
+            .iter_mut()
+            .min_by_key(|(size, _)| *size)
+            .expect("there is at least one fold");
+        smallest.0 += count;
+        smallest.1.insert(name);
+    }
+    sets.into_iter().map(|(_, names)| names).collect()
+}

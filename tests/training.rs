@@ -1,0 +1,531 @@
+//! Training and evaluation, end to end on a small made-up feature table, and the figures against
+//! known values.
+#![cfg(feature = "training")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use voxproof::features::{FeatureSet, FeatureVector};
+use voxproof::model::{Estimator, Model};
+use voxproof::training::manifest::{self, Label};
+use voxproof::training::metrics::Ranking;
+use voxproof::training::report::replace_section;
+use voxproof::training::rng::Rng;
+use voxproof::training::{
+    CorpusOptions, EvaluateOptions, ForestSettings, Progress, Protocol, TrainOptions,
+    TrainingError, evaluate, forest_fit, train,
+};
+
+/// A folder of its own for each test.
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("training-{test}"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn quiet(_: Progress) {}
+
+/// Manifest and feature table of 240 clips: 4 families of 30, 6 sources of 20; feature 3 tells the
+/// classes apart, with some overlap; the others are noise. Speaker `s5` is held out.
+fn made_up(folder: &Path) -> CorpusOptions {
+    let mut rng = Rng::new(7, 0);
+    let mut uniform = move || rng.next_u64() as f64 / u64::MAX as f64;
+    let mut rows = String::from("file,label,engine,family,kind,corpus,speaker,language,licence\n");
+    let mut table = String::new();
+    for i in 0..240 {
+        let ai = i % 2 == 1;
+        let (file, speaker) = (format!("clips/{i}.mp3"), format!("s{}", i / 2 % 40));
+        if ai {
+            let family = i / 2 % 4;
+            let kind = if family < 2 {
+                "neural-tts"
+            } else {
+                "neural-vocoder"
+            };
+            let corpus = if family == 0 { "source0" } else { "elsewhere" };
+            writeln!(
+                rows,
+                "{file},spoof,e{family},f{family},{kind},{corpus},{speaker},en,mit"
+            )
+            .unwrap();
+        } else {
+            writeln!(
+                rows,
+                "{file},bonafide,,,,source{},{speaker},hi,cc-by-nc-4.0",
+                i / 2 % 6
+            )
+            .unwrap();
+        }
+        let mut values: Vec<f64> = (0..73).map(|_| uniform() * 100.0).collect();
+        values[3] = uniform() + if ai { 0.8 } else { 0.0 };
+        writeln!(
+            table,
+            "{}",
+            serde_json::json!({ "file": file, "duration": 2.0, "f": values })
+        )
+        .unwrap();
+    }
+    fs::write(folder.join("manifest.csv"), rows).unwrap();
+    fs::write(folder.join("features.jsonl"), table).unwrap();
+    fs::write(folder.join("held_out.csv"), "speaker,reason\ns5,a test\n").unwrap();
+    CorpusOptions {
+        manifest: folder.join("manifest.csv"),
+        clips: None,
+        features: FeatureSet::Classic,
+        feature_table: Some(folder.join("features.jsonl")),
+        save_features: None,
+        hold_out: Some(folder.join("held_out.csv")),
+    }
+}
+
+fn small_forest() -> ForestSettings {
+    ForestSettings {
+        trees: 30,
+        ..ForestSettings::default()
+    }
+}
+
+fn train_options(folder: &Path, jobs: usize) -> TrainOptions {
+    TrainOptions {
+        corpus: made_up(folder),
+        name: "classic".into(),
+        version: None,
+        forest: small_forest(),
+        out: folder.join("models"),
+        jobs: Some(jobs),
+    }
+}
+
+#[test]
+fn training_writes_a_model_that_tells_the_classes_apart() {
+    let folder = folder("end-to-end");
+    let report = train(&train_options(&folder, 1), &quiet).unwrap();
+    assert_eq!(report.corpus.held_out, [("s5".to_string(), 6)].into());
+    assert_eq!(
+        (
+            report.corpus.human,
+            report.corpus.ai,
+            report.corpus.families
+        ),
+        (117, 117, 4)
+    );
+    assert_eq!(report.corpus.licences["open"], [0, 117]);
+    assert_eq!(report.corpus.licences["non-commercial"], [117, 0]);
+    let model = Model::from_bytes(&fs::read(&report.artifact).unwrap()).unwrap();
+    assert_eq!(model.info(), &report.model);
+    let probability = |separating: f64| {
+        let mut values = vec![50.0; 73];
+        values[3] = separating;
+        model.probability(&FeatureVector {
+            set: FeatureSet::Classic,
+            values,
+        })
+    };
+    assert!(
+        probability(0.1) < 0.3 && probability(1.7) > 0.7,
+        "{} {}",
+        probability(0.1),
+        probability(1.7)
+    );
+}
+
+#[test]
+fn the_artifact_depends_on_the_seed_alone() {
+    let bytes = |test: &str, jobs: usize, seed: u64| {
+        let mut options = train_options(&folder(test), jobs);
+        options.forest.seed = seed;
+        fs::read(train(&options, &quiet).unwrap().artifact).unwrap()
+    };
+    let first = bytes("seed-a", 1, 42);
+    assert!(
+        first == bytes("seed-b", 3, 42),
+        "another number of threads gives another artifact"
+    );
+    assert!(
+        first != bytes("seed-c", 1, 43),
+        "another seed gives the same artifact"
+    );
+}
+
+#[test]
+fn a_saved_table_is_read_back_to_the_last_bit() {
+    let folder = folder("saved-table");
+    let mut options = train_options(&folder, 1);
+    options.corpus.save_features = Some(folder.join("saved.jsonl"));
+    let first = fs::read(train(&options, &quiet).unwrap().artifact).unwrap();
+    options.corpus.feature_table = options.corpus.save_features.take();
+    assert!(first == fs::read(train(&options, &quiet).unwrap().artifact).unwrap());
+}
+
+#[test]
+fn evaluation_reports_every_protocol() {
+    let folder = folder("evaluate");
+    let card = folder.join("card.md");
+    fs::write(
+        &card,
+        "before\n<!-- figures:begin -->\nstale\n<!-- figures:end -->\nafter\n",
+    )
+    .unwrap();
+    let mut options = EvaluateOptions {
+        corpus: made_up(&folder),
+        protocols: Protocol::ALL.to_vec(),
+        forest: small_forest(),
+        disjoint_speakers: false,
+        report: folder.join("report"),
+        scores: Some(folder.join("scores.csv")),
+        model_card: Some(card.clone()),
+        jobs: Some(2),
+    };
+    let report = evaluate(&options, &quiet).unwrap();
+    let fits: Vec<_> = report
+        .protocols
+        .iter()
+        .map(|p| (p.protocol.name(), p.fits))
+        .collect();
+    assert_eq!(
+        fits,
+        [
+            ("random", 5),
+            ("leave-family-source-out", 16),
+            ("leave-corpus-out", 1)
+        ]
+    );
+    for protocol in &report.protocols {
+        assert!(
+            protocol.eer.value < 0.25 && protocol.auc.value > 0.8,
+            "{protocol:?}"
+        );
+        assert!(
+            protocol.eer.low <= protocol.eer.value && protocol.eer.value <= protocol.eer.high,
+            "{protocol:?}"
+        );
+    }
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.join("report/metrics.json")).unwrap()).unwrap();
+    assert_eq!(json["protocols"][1]["protocol"], "leave-family-source-out");
+    let markdown = fs::read_to_string(folder.join("report/metrics.md")).unwrap();
+    assert!(markdown.contains("| neural-vocoder |"), "{markdown}");
+    let card = fs::read_to_string(card).unwrap();
+    assert!(
+        card.starts_with("before\n")
+            && card.ends_with("\nafter\n")
+            && card.contains(markdown.trim_end())
+    );
+    assert!(!card.contains("stale"));
+    let scores = fs::read_to_string(folder.join("scores.csv")).unwrap();
+    assert!(scores.starts_with("protocol,group,part,file,label,score\nrandom,all,0,"));
+
+    options.jobs = Some(1);
+    assert_eq!(
+        evaluate(&options, &quiet).unwrap().markdown(),
+        report.markdown(),
+        "depends on the threads"
+    );
+    options.disjoint_speakers = true;
+    assert!(
+        evaluate(&options, &quiet)
+            .unwrap()
+            .markdown()
+            .contains("Every clip of a tested speaker")
+    );
+}
+
+#[test]
+fn folds_keep_apart_what_they_promise_to() {
+    let folder = folder("folds");
+    let clips = manifest::read(&made_up(&folder).manifest).unwrap();
+    let random = Protocol::Random.folds(&clips, 42);
+    let mut tested: Vec<_> = random.iter().flat_map(|fold| fold.test.clone()).collect();
+    tested.sort_unstable();
+    assert!(
+        tested.into_iter().eq(0..clips.len()),
+        "every clip is tested once"
+    );
+    for fold in &random {
+        assert_eq!(
+            fold.test.iter().filter(|&&i| clips[i].is_ai()).count(),
+            24,
+            "stratified"
+        );
+    }
+    assert_ne!(random, Protocol::Random.folds(&clips, 43));
+    for mut fold in Protocol::LeaveFamilySourceOut.folds(&clips, 42) {
+        let sources = |side: &[usize]| -> Vec<String> {
+            let humans = side.iter().filter(|&&i| !clips[i].is_ai());
+            humans.map(|&i| clips[i].source().to_string()).collect()
+        };
+        let held = sources(&fold.test);
+        assert!(
+            !held.is_empty()
+                && sources(&fold.train)
+                    .iter()
+                    .all(|source| !held.contains(source))
+        );
+        assert!(fold.train.iter().all(|&i| clips[i].family != fold.group));
+        assert!(
+            fold.test
+                .iter()
+                .all(|&i| !clips[i].is_ai() || clips[i].family == fold.group)
+        );
+        assert_eq!(
+            fold.train.len() + fold.test.len(),
+            clips.len(),
+            "every clip is used"
+        );
+        fold.separate_speakers(&clips);
+        let tested: Vec<_> = fold
+            .test
+            .iter()
+            .filter_map(|&i| voxproof::training::protocol::speaker(&clips[i]))
+            .collect();
+        let trained = fold
+            .train
+            .iter()
+            .filter_map(|&i| voxproof::training::protocol::speaker(&clips[i]));
+        assert!(
+            trained
+                .into_iter()
+                .all(|speaker| !tested.contains(&speaker))
+        );
+    }
+}
+
+#[test]
+fn a_fitted_tree_has_the_class_proportions_of_its_leaves() {
+    // One tree of depth 1 on one feature: P(AI) on either side is that side's share in the bootstrap
+    // sample, so over many trees its mean is the share in the data.
+    let rows: Vec<Vec<f64>> = (0..200).map(|i| vec![f64::from(i)]).collect();
+    let rows: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
+    // 25 % synthetic below 100, 90 % above.
+    let is_ai: Vec<bool> = (0..200)
+        .map(|i| if i < 100 { i % 4 == 0 } else { i % 10 != 0 })
+        .collect();
+    let settings = ForestSettings {
+        trees: 400,
+        max_depth: 1,
+        ..ForestSettings::default()
+    };
+    let fitted = forest_fit::fit(&rows, &is_ai, &settings).unwrap();
+    let Estimator::RandomForest(forest) = &fitted.estimator;
+    assert_eq!(
+        (forest.trees(), forest.nodes()),
+        (400, 1200),
+        "a depth of 1 is one test"
+    );
+    let p = fitted.probabilities(&[&[20.0], &[180.0]]);
+    assert!(
+        (p[0] - 0.25).abs() < 0.02 && (p[1] - 0.9).abs() < 0.02,
+        "{p:?}"
+    );
+}
+
+fn eer_and_auc(scores: &[f64], labels: &[u8]) -> (f64, f64) {
+    let is_ai: Vec<bool> = labels.iter().map(|&label| label == 1).collect();
+    let ranking = Ranking::new(scores, &is_ai);
+    (ranking.eer(|_| 1.0), ranking.auc(|_| 1.0))
+}
+
+#[test]
+fn eer_and_auc_have_their_known_values() {
+    assert_eq!(
+        eer_and_auc(&[0.1, 0.2, 0.8, 0.9], &[0, 0, 1, 1]),
+        (0.0, 1.0)
+    );
+    assert_eq!(
+        eer_and_auc(&[0.1, 0.2, 0.8, 0.9], &[1, 1, 0, 0]),
+        (1.0, 0.0)
+    );
+    assert_eq!(eer_and_auc(&[0.5; 4], &[0, 1, 0, 1]), (0.5, 0.5));
+    // scikit-learn's roc_auc_score documentation: 0.75
+    assert_eq!(
+        eer_and_auc(&[0.1, 0.4, 0.35, 0.8], &[0, 0, 1, 1]),
+        (0.5, 0.75)
+    );
+    // one of five humans above one of five synthetic ones
+    let scores = [0.1, 0.2, 0.3, 0.4, 0.6, 0.5, 0.7, 0.8, 0.9, 1.0];
+    let (eer, auc) = eer_and_auc(&scores, &[0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
+    assert!(
+        (eer - 0.2).abs() < 1e-12 && (auc - 0.96).abs() < 1e-12,
+        "{eer} {auc}"
+    );
+    // ties across the classes count half
+    let (_, auc) = eer_and_auc(&[0.1, 0.5, 0.5, 0.9], &[0, 0, 1, 1]);
+    assert!((auc - 0.875).abs() < 1e-12);
+}
+
+#[test]
+fn a_weight_of_two_is_the_clip_twice() {
+    let ranking = Ranking::new(&[0.1, 0.6, 0.4, 0.8], &[false, false, true, true]);
+    let weighted = |clip: usize| if clip == 1 { 2.0 } else { 1.0 };
+    let twice = eer_and_auc(&[0.1, 0.6, 0.6, 0.4, 0.8], &[0, 0, 0, 1, 1]);
+    assert!((ranking.auc(weighted) - twice.1).abs() < 1e-12);
+    assert!((ranking.eer(weighted) - twice.0).abs() < 1e-12);
+}
+
+#[test]
+fn intervals_widen_when_clips_hang_together() {
+    let mut rng = Rng::new(1, 1);
+    let is_ai: Vec<bool> = (0..400).map(|i| i % 2 == 1).collect();
+    // Clips of one cluster (20 consecutive ones) share an offset.
+    let offset: Vec<f64> = (0..20).map(|_| rng.below(1000) as f64 / 1000.0).collect();
+    let scores: Vec<f64> = (0..400)
+        .map(|i| offset[i / 20] + if is_ai[i] { 0.3 } else { 0.0 } + i as f64 * 1e-6)
+        .collect();
+    let ranking = Ranking::new(&scores, &is_ai);
+    let (single, _) = ranking.intervals(&(0..400).collect::<Vec<_>>(), 42);
+    let (clustered, _) = ranking.intervals(&(0..400).map(|i| i / 20).collect::<Vec<_>>(), 42);
+    assert_eq!(single.value, clustered.value);
+    assert!(
+        clustered.high - clustered.low > 1.5 * (single.high - single.low),
+        "{single:?} {clustered:?}"
+    );
+}
+
+#[test]
+fn manifest_errors_name_line_and_column() {
+    let message = |text: &str| {
+        manifest::parse(Path::new("m.csv"), text.as_bytes())
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        message("label\nai\n"),
+        "m.csv, line 1, column 'file': there is no such column"
+    );
+    assert_eq!(
+        message("file\na.mp3\n"),
+        "m.csv, line 1, column 'label': there is no such column"
+    );
+    assert_eq!(
+        message("file,label\n"),
+        "m.csv, line 2, column 'file': there are no rows"
+    );
+    assert_eq!(
+        message("file,label\na.mp3,ai\nb.mp3,robot\n"),
+        "m.csv, line 3, column 'label': 'robot' is neither ai (spoof) nor human (bonafide)"
+    );
+    assert_eq!(
+        message("file,label\na.mp3,ai\n ,ai\n"),
+        "m.csv, line 3, column 'file': it is empty"
+    );
+    assert_eq!(
+        message("file,label\na.mp3,ai\nb.mp3\n"),
+        "m.csv, line 3, column 'file': the row has 1 columns, the header 2"
+    );
+    assert_eq!(
+        message("path,label\na.mp3,ai\na.mp3,ai\n"),
+        "m.csv, line 3, column 'path': 'a.mp3' stands on line 2 already"
+    );
+}
+
+#[test]
+fn a_manifest_needs_little_and_takes_other_words() {
+    let clips = manifest::parse(
+        Path::new("m.csv"),
+        b"\xef\xbb\xbfFile, Label\na.mp3,SPOOF\nb.mp3,Bona-fide\n",
+    )
+    .unwrap();
+    assert_eq!(
+        (
+            clips[0].label,
+            clips[0].family.as_str(),
+            clips[0].kind.as_str()
+        ),
+        (Label::Ai, "unknown", "unknown")
+    );
+    assert_eq!(
+        (
+            clips[1].label,
+            clips[1].engine.as_str(),
+            clips[1].corpus.as_str()
+        ),
+        (Label::Human, "human", "unknown")
+    );
+}
+
+#[test]
+fn tables_that_do_not_fit_are_refused() {
+    let folder = folder("bad-table");
+    let mut options = train_options(&folder, 1);
+    let mut message = |name: &str, text: &str| {
+        let path = folder.join(name);
+        fs::write(&path, text).unwrap();
+        options.corpus.feature_table = Some(path);
+        match train(&options, &quiet).unwrap_err() {
+            TrainingError::Manifest {
+                line,
+                column,
+                problem,
+                ..
+            } => format!("{line} {column} {problem}"),
+            other => other.to_string(),
+        }
+    };
+    assert_eq!(
+        message("short.jsonl", "{\"file\":\"a\",\"values\":[1,2]}\n"),
+        "1 values 2 values; the set 'classic' has 73"
+    );
+    let name = &FeatureSet::Classic.names()[1];
+    let values = format!("1,null{}", ",0".repeat(71));
+    let expected = format!("2 {name} it is not a finite number");
+    assert_eq!(
+        message(
+            "null.jsonl",
+            &format!("\n{{\"file\":\"a\",\"values\":[{values}]}}\n")
+        ),
+        expected
+    );
+    let csv = format!(
+        "file,{}\na,1,x{}\n",
+        FeatureSet::Classic.names().join(","),
+        ",0".repeat(71)
+    );
+    assert_eq!(message("text.csv", &csv), expected);
+    // Every clip is missing from an empty table: nothing is left, and the message says why.
+    assert!(
+        message("empty.jsonl", "")
+            .contains("234 were skipped; clips/0.mp3: not in the feature table")
+    );
+}
+
+#[test]
+fn clips_that_cannot_be_read_are_listed() {
+    let folder = folder("unreadable");
+    let mut options = train_options(&folder, 1);
+    let table = fs::read_to_string(folder.join("features.jsonl")).unwrap();
+    fs::write(
+        folder.join("features.jsonl"),
+        table.split_once('\n').unwrap().1,
+    )
+    .unwrap();
+    let report = train(&options, &quiet).unwrap();
+    assert_eq!(report.corpus.skipped.len(), 1);
+    assert_eq!(report.corpus.skipped[0].file, "clips/0.mp3");
+    // From audio: the files do not exist.
+    options.corpus.feature_table = None;
+    let error = train(&options, &quiet).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            TrainingError::OneClass {
+                human: 0,
+                ai: 0,
+                skipped: 234,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_card_without_markers_is_an_error() {
+    let card = folder("card").join("card.md");
+    fs::write(&card, "nothing here").unwrap();
+    let error = replace_section(&card, "figures", "x")
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("<!-- figures:begin -->"), "{error}");
+}

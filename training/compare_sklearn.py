@@ -1,0 +1,117 @@
+"""Compares voxproof's forest with scikit-learn's on exactly the same numbers and the same splits.
+
+    python3 -m venv .venv-sklearn && .venv-sklearn/bin/pip install scikit-learn==1.3.2 "numpy<2"
+    voxproof train --manifest M --clips DIR --save-features features.jsonl --out /tmp/m
+    .venv-sklearn/bin/python training/compare_sklearn.py --manifest M --features features.jsonl \\
+        --voxproof target/release/voxproof --seeds 42 43 44
+
+For each seed, `voxproof evaluate --protocol random --scores` splits the corpus into five stratified
+folds, fits five forests and writes every test score with its fold. This script fits scikit-learn's
+StandardScaler and RandomForestClassifier, with the settings of the replaced stack and the same seed,
+to the same folds, and prints AUC and EER of both. It exits with 1 if the mean AUC over all seeds and
+folds differs by more than 0.01, or the pooled EER by more than 0.01 on average.
+
+`--scores FILE...` takes score files that were written before, instead of running voxproof.
+"""
+import argparse
+import csv
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import sklearn
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+TOLERANCE = 0.01
+
+
+def read_features(path):
+    """JSON lines with `file` and `values` (or `f`) -> {file: [values]}."""
+    with open(path) as lines:
+        rows = (json.loads(line) for line in lines if line.strip())
+        return {row["file"]: row.get("values", row.get("f")) for row in rows}
+
+
+def read_scores(path):
+    """Rows of the random protocol -> files, folds, is_ai, scores, each of shape [clips]."""
+    with open(path, newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["protocol"] == "random"]
+    return (
+        [row["file"] for row in rows],
+        np.array([int(row["part"]) for row in rows]),
+        np.array([row["label"] == "ai" for row in rows]),
+        np.array([float(row["score"]) for row in rows]),
+    )
+
+
+def eer(scores, is_ai):
+    """Equal error rate, thresholds only between different scores (as in src/training/metrics.rs)."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.r_[np.flatnonzero(np.diff(scores[order])), len(scores) - 1]
+    alarms = np.cumsum(~is_ai[order])[ends] / (~is_ai).sum()
+    misses = 1 - np.cumsum(is_ai[order])[ends] / is_ai.sum()
+    best = np.argmin(np.abs(alarms - misses))
+    return (alarms[best] + misses[best]) / 2
+
+
+def reference(x, is_ai, folds, seed):
+    """scikit-learn's out-of-fold P(AI), shape [clips]."""
+    scores = np.zeros(len(is_ai))
+    for fold in sorted(set(folds)):
+        test = folds == fold
+        forest = RandomForestClassifier(n_estimators=200, max_depth=20, min_samples_split=5, min_samples_leaf=2, random_state=seed, n_jobs=-1)
+        model = make_pipeline(StandardScaler(), forest).fit(x[~test], is_ai[~test])
+        scores[test] = model.predict_proba(x[test])[:, 1]
+    return scores
+
+
+def run_voxproof(args, seed, folder):
+    """Lets voxproof split, fit and score with `seed`; returns the file of scores."""
+    out = Path(folder) / f"scores-{seed}.csv"
+    command = [args.voxproof, "evaluate", "--manifest", args.manifest, "--feature-table", args.features, "--protocol", "random",
+               "--seed", str(seed), "--report", str(Path(folder) / str(seed)), "--scores", str(out)]
+    command += ["--hold-out", args.hold_out] if args.hold_out else []
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return out
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--features", required=True, help="feature table, JSON lines")
+    parser.add_argument("--manifest", help="as for voxproof evaluate")
+    parser.add_argument("--hold-out", help="as for voxproof evaluate")
+    parser.add_argument("--voxproof", default="target/release/voxproof", help="the program")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44], help="of the splits and of both forests")
+    parser.add_argument("--scores", nargs="+", help="score files, one a seed, instead of running voxproof")
+    args = parser.parse_args()
+    if not args.scores and not args.manifest:
+        parser.error("--manifest is needed unless --scores is given")
+    if args.scores and len(args.scores) != len(args.seeds):
+        parser.error("give one score file for each seed")
+
+    features = read_features(args.features)
+    print(f"scikit-learn {sklearn.__version__}, numpy {np.__version__}")
+    print("seed  mean AUC over folds: voxproof  sklearn     pooled EER: voxproof  sklearn   correlation of scores")
+    aucs, eers = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for i, seed in enumerate(args.seeds):
+            files, folds, is_ai, ours = read_scores(args.scores[i] if args.scores else run_voxproof(args, seed, folder))
+            x = np.array([features[file] for file in files])
+            theirs = reference(x, is_ai, folds, seed)
+            by_fold = [[roc_auc_score(is_ai[folds == f], s[folds == f]) for f in sorted(set(folds))] for s in (ours, theirs)]
+            aucs.append(np.mean(by_fold, axis=1))
+            eers.append((eer(ours, is_ai), eer(theirs, is_ai)))
+            print(f"{seed:4}  {aucs[-1][0]:29.4f}  {aucs[-1][1]:7.4f}  {eers[-1][0]:22.4f}  {eers[-1][1]:7.4f}   {np.corrcoef(ours, theirs)[0, 1]:8.4f}")
+    d_auc, d_eer = (np.mean(np.diff(figures, axis=1)) for figures in (aucs, eers))
+    print(f"scikit-learn minus voxproof, mean: AUC {d_auc:+.4f}, EER {d_eer:+.4f}; tolerance {TOLERANCE}")
+    sys.exit(int(abs(d_auc) > TOLERANCE or abs(d_eer) > TOLERANCE))
+
+
+if __name__ == "__main__":
+    main()
