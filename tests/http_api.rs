@@ -292,6 +292,6 @@ async fn cors_is_closed_unless_opened() {
 }
 
 #[tokio::test]
-async fn the_threshold_and_the_key_are_not_in_the_debug_output() {
+async fn keys_are_not_in_the_debug_output() {
     assert!(!format!("{:?}", config(&[])).contains(KEY));
 }

@@ -1,12 +1,10 @@
-//! Bad input and bad days: each has its status and its code, and says nothing internal.
+//! Bad input: each has its status and its code, and says nothing internal.
 #![cfg(feature = "http")]
 
 mod support;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
@@ -17,9 +15,6 @@ use support::{
     AI, HUMAN, KEY, api, api_with, base64, config, file, form, post, post_json, post_to, send, wav,
 };
 use voxproof::Detector;
-use voxproof::detector::{DetectError, Detection};
-use voxproof::http::Judge;
-use voxproof::model::ModelInfo;
 
 /// The smallest PNG there is.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\x9cc\0\x01\0\0\x05\0\x01\r\n-\xb4\0\0\0\0IEND\xaeB`\x82";
@@ -378,90 +373,4 @@ async fn unknown_routes_and_methods() {
         );
         assert_eq!(answer.header("allow"), allow);
     }
-}
-
-/// A judge under the test's command: says when it began, ends when it is told to, or panics.
-struct Puppet {
-    began: Sender<()>,
-    end: Mutex<Receiver<()>>,
-    inner: Detector,
-}
-
-impl Judge for Puppet {
-    fn detect(&self, audio: &[u8]) -> Result<Detection, DetectError> {
-        assert_ne!(audio, b"panic", "expected by the test");
-        self.began.send(()).unwrap();
-        self.end.lock().unwrap().recv().unwrap();
-        self.inner.detect(audio)
-    }
-
-    fn model(&self) -> &ModelInfo {
-        self.inner.model()
-    }
-}
-
-fn puppet() -> (Arc<Puppet>, Receiver<()>, Sender<()>) {
-    let (began, has_begun) = channel();
-    let (end, ended) = channel();
-    let inner = Detector::embedded().unwrap();
-    (
-        Arc::new(Puppet {
-            began,
-            end: Mutex::new(ended),
-            inner,
-        }),
-        has_begun,
-        end,
-    )
-}
-
-#[tokio::test]
-async fn a_full_queue_is_503_and_a_caller_that_leaves_frees_its_place() {
-    let (judge, has_begun, end) = puppet();
-    let mut config = config(&[]);
-    (config.workers, config.queue_length) = (1, 1);
-    let api = api_with(judge, &config);
-    let call = || {
-        let api = api.clone();
-        tokio::spawn(async move { send(&api, post("audio/mpeg", file(AI))).await })
-    };
-
-    let running = call();
-    while has_begun.try_recv().is_err() {
-        tokio::task::yield_now().await;
-    }
-    let waiting = call();
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    let refused = call().await.unwrap();
-    assert_eq!(
-        (refused.status.as_u16(), refused.problem_code().as_str()),
-        (503, "overloaded")
-    );
-    assert_eq!(refused.header("retry-after"), "1");
-    let health = send(&api, Request::get("/health").body(Body::empty()).unwrap()).await;
-    assert_eq!(health.status, 200, "health does not queue");
-
-    waiting.abort();
-    assert!(waiting.await.is_err());
-    let next = call();
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    assert!(!next.is_finished(), "the place that was left is taken");
-    end.send(()).unwrap();
-    end.send(()).unwrap();
-    assert_eq!(running.await.unwrap().status, 200);
-    assert_eq!(next.await.unwrap().status, 200);
-}
-
-#[tokio::test]
-async fn a_panic_is_500_and_the_next_caller_is_served() {
-    let (judge, _has_begun, end) = puppet();
-    let api = api_with(judge, &config(&[]));
-    let answer = send(&api, post("audio/mpeg", "panic")).await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.problem_code().as_str()),
-        (500, "internal")
-    );
-    assert!(!answer.body.contains("expected by the test"));
-    end.send(()).unwrap();
-    assert_eq!(send(&api, post("audio/mpeg", file(AI))).await.status, 200);
 }

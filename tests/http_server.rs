@@ -3,21 +3,19 @@
 
 mod support;
 
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use std::net::SocketAddr;
-use support::{AI, KEY, config, file};
+use support::{AI, KEY, config, file, puppet};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use voxproof::Detector;
-use voxproof::detector::{DetectError, Detection};
 use voxproof::http::{HttpConfig, Judge, Server};
-use voxproof::model::ModelInfo;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -146,40 +144,6 @@ async fn a_body_announced_beyond_the_allowance_is_refused_at_once() {
         .unwrap();
     let text = answer(&mut stream).await;
     assert!(text.starts_with("HTTP/1.1 413"), "{text}");
-}
-
-/// Says when it began to judge, and ends when it is told to.
-struct Puppet {
-    began: Sender<()>,
-    end: Mutex<Receiver<()>>,
-    inner: Detector,
-}
-
-impl Judge for Puppet {
-    fn detect(&self, audio: &[u8]) -> Result<Detection, DetectError> {
-        self.began.send(()).unwrap();
-        self.end.lock().unwrap().recv().unwrap();
-        self.inner.detect(audio)
-    }
-
-    fn model(&self) -> &ModelInfo {
-        self.inner.model()
-    }
-}
-
-fn puppet() -> (Arc<Puppet>, Receiver<()>, Sender<()>) {
-    let (began, has_begun) = channel();
-    let (end, ended) = channel();
-    let inner = Detector::embedded().unwrap();
-    (
-        Arc::new(Puppet {
-            began,
-            end: Mutex::new(ended),
-            inner,
-        }),
-        has_begun,
-        end,
-    )
 }
 
 async fn send_clip(address: SocketAddr) -> TcpStream {

@@ -48,7 +48,11 @@ impl Function {
         let runtime_api = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = runtime_api.local_addr().unwrap().to_string();
         let process = command(&address).spawn().unwrap();
-        Self { runtime_api, process, served: 0 }
+        Self {
+            runtime_api,
+            process,
+            served: 0,
+        }
     }
 
     /// Hands one event over and waits for what comes back.
@@ -63,7 +67,10 @@ impl Function {
             let mut reader = BufReader::new(stream);
             while let Some((target, body)) = read_request(&mut reader) {
                 if target.ends_with("/invocation/next") {
-                    assert!(!handed_over, "the function polls again without having answered");
+                    assert!(
+                        !handed_over,
+                        "the function polls again without having answered"
+                    );
                     handed_over = true;
                     let deadline = 4_102_444_800_000_u64;
                     let headers = format!(
@@ -76,11 +83,19 @@ impl Function {
                 }
                 let value = serde_json::from_slice(&body).unwrap();
                 // Closing makes the function poll on a new connection: the next invoke takes it.
-                respond(reader.get_mut(), "202 Accepted", "Connection: close\r\n", "");
+                respond(
+                    reader.get_mut(),
+                    "202 Accepted",
+                    "Connection: close\r\n",
+                    "",
+                );
                 if target.ends_with(&format!("/invocation/{id}/response")) {
                     return Outcome::Response(value);
                 }
-                assert!(target.ends_with(&format!("/invocation/{id}/error")), "{target}");
+                assert!(
+                    target.ends_with(&format!("/invocation/{id}/error")),
+                    "{target}"
+                );
                 return Outcome::Error(value);
             }
         }
@@ -94,11 +109,23 @@ impl Function {
         };
         assert_eq!(answer["isBase64Encoded"], false, "{answer}");
         let single = answer["headers"].as_object().cloned().unwrap_or_default();
-        let multiple = answer["multiValueHeaders"].as_object().cloned().unwrap_or_default();
+        let multiple = answer["multiValueHeaders"]
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
         let headers = single
             .into_iter()
-            .chain(multiple.into_iter().map(|(name, values)| (name, values[0].clone())))
-            .map(|(name, value)| (name.to_lowercase(), value.as_str().unwrap_or_default().to_owned()))
+            .chain(
+                multiple
+                    .into_iter()
+                    .map(|(name, values)| (name, values[0].clone())),
+            )
+            .map(|(name, value)| {
+                (
+                    name.to_lowercase(),
+                    value.as_str().unwrap_or_default().to_owned(),
+                )
+            })
             .collect();
         let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
         (answer["statusCode"].as_u64().unwrap(), headers, body)
@@ -149,7 +176,10 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> 
 }
 
 fn respond(stream: &mut TcpStream, status: &str, headers: &str, body: &str) {
-    let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{headers}\r\n",
+        body.len()
+    );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(body.as_bytes()).unwrap();
 }
@@ -163,7 +193,9 @@ fn event(name: &str) -> String {
 fn changed(name: &str, changes: &[(&str, Value)]) -> String {
     let mut event: Value = serde_json::from_str(&event(name)).unwrap();
     for (pointer, value) in changes {
-        *event.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer} in {name}")) = value.clone();
+        *event
+            .pointer_mut(pointer)
+            .unwrap_or_else(|| panic!("no {pointer} in {name}")) = value.clone();
     }
     event.to_string()
 }
@@ -171,8 +203,14 @@ fn changed(name: &str, changes: &[(&str, Value)]) -> String {
 #[track_caller]
 fn assert_verdict(verdict: &Value, members: usize) {
     assert_eq!(verdict.as_object().unwrap().len(), members, "{verdict}");
-    assert!(["AI_GENERATED", "HUMAN"].contains(&verdict["classification"].as_str().unwrap()), "{verdict}");
-    assert!((0.0..=1.0).contains(&verdict["confidence"].as_f64().unwrap()), "{verdict}");
+    assert!(
+        ["AI_GENERATED", "HUMAN"].contains(&verdict["classification"].as_str().unwrap()),
+        "{verdict}"
+    );
+    assert!(
+        (0.0..=1.0).contains(&verdict["confidence"].as_f64().unwrap()),
+        "{verdict}"
+    );
 }
 
 #[test]
@@ -191,7 +229,9 @@ fn every_sample_event_is_answered() {
     for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/events")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
-        let (status, outcome) = expected.get(name).unwrap_or_else(|| panic!("no expectation for {name}"));
+        let (status, outcome) = expected
+            .get(name)
+            .unwrap_or_else(|| panic!("no expectation for {name}"));
         let (answered, headers, body) = function.answer(&event(name));
         assert_eq!(answered, *status, "{name}: {body}");
         assert!(!headers["x-request-id"].is_empty());
@@ -214,15 +254,25 @@ fn every_sample_event_is_answered() {
 fn stages_are_no_part_of_the_path() {
     let mut function = Function::start();
     // An HTTP API with a named stage puts it in front of the path.
-    for (path, status) in [("/live/v1/detect", 200), ("/live", 404), ("/lively/v1/detect", 404)] {
+    for (path, status) in [
+        ("/live/v1/detect", 200),
+        ("/live", 404),
+        ("/lively/v1/detect", 404),
+    ] {
         let event = changed(
             "api-gateway-http-v2",
-            &[("/rawPath", json!(path)), ("/requestContext/stage", json!("live"))],
+            &[
+                ("/rawPath", json!(path)),
+                ("/requestContext/stage", json!("live")),
+            ],
         );
         assert_eq!(function.answer(&event).0, status, "{path}");
     }
     // A REST API does not, whatever its stage is called.
-    let event = changed("api-gateway-rest-v1", &[("/requestContext/stage", json!("v1"))]);
+    let event = changed(
+        "api-gateway-rest-v1",
+        &[("/requestContext/stage", json!("v1"))],
+    );
     assert_eq!(function.answer(&event).0, 200);
 }
 
@@ -240,13 +290,17 @@ fn bad_events_do_not_end_the_function() {
     ] {
         match function.invoke(&event) {
             Outcome::Error(error) => assert!(error["errorType"].is_string(), "{error}"),
-            Outcome::Response(answer) => assert!(answer["statusCode"].as_u64().unwrap() >= 400, "{answer}"),
+            Outcome::Response(answer) => {
+                assert!(answer["statusCode"].as_u64().unwrap() >= 400, "{answer}")
+            }
         }
     }
     let bad_base64 = changed("function-url", &[("/body", json!("!!!"))]);
     match function.invoke(&bad_base64) {
         Outcome::Error(_) => {}
-        Outcome::Response(answer) => assert!(answer["statusCode"].as_u64().unwrap() >= 400, "{answer}"),
+        Outcome::Response(answer) => {
+            assert!(answer["statusCode"].as_u64().unwrap() >= 400, "{answer}")
+        }
     }
     let (status, _, verdict) = function.answer(&event("function-url"));
     assert_eq!(status, 200);
@@ -256,7 +310,10 @@ fn bad_events_do_not_end_the_function() {
 /// Starts the binary with settings that it must refuse, and gives what it said.
 fn refused(set: &[(&str, &str)]) -> (ExitStatus, String) {
     let mut command = command("127.0.0.1:9");
-    command.env_remove("API_KEY").envs(set.iter().copied()).stderr(Stdio::piped());
+    command
+        .env_remove("API_KEY")
+        .envs(set.iter().copied())
+        .stderr(Stdio::piped());
     let output = command.spawn().unwrap().wait_with_output().unwrap();
     (output.status, String::from_utf8(output.stderr).unwrap())
 }

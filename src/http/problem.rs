@@ -1,7 +1,7 @@
 //! Faults as RFC 9457 `application/problem+json`.
 
 use axum::http::header::{CONTENT_TYPE, HeaderName};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -94,7 +94,7 @@ impl Code {
 pub struct Problem {
     code: Code,
     detail: String,
-    headers: HeaderMap,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
@@ -103,7 +103,7 @@ impl Problem {
         Self {
             code,
             detail: detail.into(),
-            headers: HeaderMap::new(),
+            header: None,
         }
     }
 
@@ -115,10 +115,10 @@ impl Problem {
         )
     }
 
-    /// Adds a header to the answer.
+    /// Gives the answer a header; one is all that any fault needs.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.header = Some((name, value));
         self
     }
 
@@ -158,7 +158,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.code.status(), self.to_json(None)).into_response();
-        response.headers_mut().extend(self.headers.clone());
+        response.headers_mut().extend(self.header.clone());
         response.headers_mut().insert(
             CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),

@@ -1,7 +1,8 @@
 //! What the HTTP tests share: clips, a router around any judge, requests and answers.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
@@ -10,7 +11,9 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 use voxproof::Detector;
+use voxproof::detector::{DetectError, Detection};
 use voxproof::http::{HttpConfig, Judge, router};
+use voxproof::model::ModelInfo;
 
 pub const KEY: &str = "test-key";
 pub const HUMAN: &str = "tests/data/human/en_librispeech_2952.mp3";
@@ -156,4 +159,40 @@ pub fn form(fields: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
     }
     body.extend(b"--edge--\r\n");
     body
+}
+
+/// A judge under the test's command: says when it began, ends when it is told to, or panics.
+pub struct Puppet {
+    began: Sender<()>,
+    end: Mutex<Receiver<()>>,
+    inner: Detector,
+}
+
+impl Judge for Puppet {
+    fn detect(&self, audio: &[u8]) -> Result<Detection, DetectError> {
+        assert_ne!(audio, b"panic", "expected by the test");
+        self.began.send(()).unwrap();
+        self.end.lock().unwrap().recv().unwrap();
+        self.inner.detect(audio)
+    }
+
+    fn model(&self) -> &ModelInfo {
+        self.inner.model()
+    }
+}
+
+/// A puppet, what it says when it begins, and what lets it end.
+pub fn puppet() -> (Arc<Puppet>, Receiver<()>, Sender<()>) {
+    let (began, has_begun) = channel();
+    let (end, ended) = channel();
+    let inner = Detector::embedded().unwrap();
+    (
+        Arc::new(Puppet {
+            began,
+            end: Mutex::new(ended),
+            inner,
+        }),
+        has_begun,
+        end,
+    )
 }
