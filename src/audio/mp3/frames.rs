@@ -78,7 +78,7 @@ fn decode_symphonia<'a>(
         let options = AudioDecoderOptions::default().gapless(false);
         *decoder = Some((
             header.channels,
-            MpaDecoder::try_new(&parameters, &options).ok()?,
+            Box::new(MpaDecoder::try_new(&parameters, &options).ok()?),
         ));
     }
     let (_, decoder) = decoder.as_mut()?;
