@@ -104,8 +104,7 @@ fn block(samples: &[f32], index: usize, range: &mut (f32, f32)) -> Result<Block,
         high[lane] = high[lane].max(x);
     }
     let energy: f64 = energy.iter().map(|&e| f64::from(e)).sum();
-    // Written so that NaN fails it too.
-    if !(energy <= MAX_BLOCK_ENERGY) {
+    if energy.is_nan() || energy > MAX_BLOCK_ENERGY {
         return Err(FeatureError::OutOfRange {
             seconds: start as f64 / f64::from(SAMPLE_RATE),
         });
@@ -115,17 +114,31 @@ fn block(samples: &[f32], index: usize, range: &mut (f32, f32)) -> Result<Block,
         high.iter().copied().fold(range.1, f32::max),
     );
 
-    let negative = |x: f32| x <= -CROSSING_THRESHOLD;
-    let pairs = inside[1..].iter().zip(inside);
-    let within: u32 = pairs
-        .map(|(&x, &before)| u32::from(negative(x) ^ negative(before)))
-        .sum();
+    let (afters, rest_after) = inside[1..].as_chunks::<LANES>();
+    let (befores, _) = inside.as_chunks::<LANES>();
+    let mut counts = [0_u32; LANES];
+    for (after, before) in afters.iter().zip(befores) {
+        for lane in 0..LANES {
+            counts[lane] += u32::from(negative(after[lane]) ^ negative(before[lane]));
+        }
+    }
+    let rest = &inside[inside.len() - 1 - rest_after.len()..];
+    let within = counts.iter().sum::<u32>()
+        + rest
+            .windows(2)
+            .map(|x| u32::from(negative(x[0]) ^ negative(x[1])))
+            .sum::<u32>();
     let crossing_at_start = start > 0 && negative(samples[start]) != negative(samples[start - 1]);
     Ok(Block {
         energy,
         crossings: within + u32::from(crossing_at_start),
         crossing_at_start,
     })
+}
+
+/// Whether a sample counts as negative for crossings.
+fn negative(x: f32) -> bool {
+    x <= -CROSSING_THRESHOLD
 }
 
 #[cfg(test)]
