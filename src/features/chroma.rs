@@ -119,7 +119,7 @@ impl TuningEstimator {
         if self.peaks.is_empty() {
             return 0.0;
         }
-        let even = self.peaks.len() % 2 == 0;
+        let even = self.peaks.len().is_multiple_of(2);
         let (lower, upper, _) = self
             .peaks
             .select_nth_unstable_by(middle, |a, b| a.power.total_cmp(&b.power));

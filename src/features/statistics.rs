@@ -30,8 +30,8 @@ impl<const N: usize> Moments<N> {
             self.shift = *values;
         }
         self.frames += 1;
-        for i in 0..N {
-            let x = values[i] - self.shift[i];
+        for (i, value) in values.iter().enumerate() {
+            let x = value - self.shift[i];
             self.sum[i] += x;
             self.sum_of_squares[i] += x * x;
         }

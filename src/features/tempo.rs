@@ -132,7 +132,13 @@ impl TempoEstimator {
             cosines: angles.iter().map(|a| a.cos()).collect(),
             sines: angles.iter().map(|a| a.sin()).collect(),
             signs: (0..angles.len())
-                .map(|i| if (i + MARGIN) % 2 == 0 { 1.0 } else { -1.0 })
+                .map(|i| {
+                    if (i + MARGIN).is_multiple_of(2) {
+                        1.0
+                    } else {
+                        -1.0
+                    }
+                })
                 .collect(),
             window: (0..WINDOW)
                 .map(|n| 0.5 - 0.5 * (2.0 * PI * n as f64 / WINDOW as f64).cos())

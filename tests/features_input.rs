@@ -1,0 +1,182 @@
+//! What the feature stage does with input that is no speech: an error or finite values, never NaN.
+
+use voxproof::audio::Waveform;
+use voxproof::features::{Extractor, FeatureError, FeatureSet, Scratch};
+
+fn extract(samples: Vec<f32>) -> Result<Vec<f64>, FeatureError> {
+    let extractor = Extractor::new(FeatureSet::Classic);
+    extractor
+        .extract(&Waveform::new(samples), &mut Scratch::default())
+        .map(|vector| vector.values)
+}
+
+/// A second and a half of `f` of the sample's index.
+fn signal(f: impl Fn(usize) -> f32) -> Vec<f32> {
+    (0..33_075).map(f).collect()
+}
+
+#[test]
+fn names_are_the_references_order() {
+    let names = FeatureSet::Classic.names();
+    assert_eq!(names.len(), 73);
+    let at = [
+        (0, "mfcc_mean_1"),
+        (19, "mfcc_mean_20"),
+        (20, "mfcc_std_1"),
+        (40, "spectral_centroid_mean"),
+        (41, "spectral_centroid_std"),
+        (42, "spectral_rolloff_mean"),
+        (44, "zero_crossing_rate_mean"),
+        (46, "chroma_mean_1"),
+        (58, "chroma_std_1"),
+        (70, "tempo"),
+        (71, "rms_mean"),
+        (72, "rms_std"),
+    ];
+    for (i, name) in at {
+        assert_eq!(names[i], name);
+    }
+    assert_eq!(FeatureSet::from_name("classic"), Some(FeatureSet::Classic));
+    assert_eq!(FeatureSet::from_name("modern"), None);
+}
+
+#[test]
+fn an_extractor_is_shared_between_threads() {
+    fn check<T: Send + Sync + std::fmt::Debug>() {}
+    fn check_scratch<T: Send + Default + std::fmt::Debug>() {}
+    check::<Extractor>();
+    check_scratch::<Scratch>();
+}
+
+#[test]
+fn shorter_than_a_second_is_an_error() {
+    for length in [0, 1, 511, 2_048, 22_049] {
+        let error = extract(vec![0.3; length]).unwrap_err();
+        assert_eq!(
+            error,
+            FeatureError::TooShort {
+                seconds: length as f64 / 22_050.0
+            }
+        );
+    }
+    assert!(extract((0..22_050).map(|n| (n % 7) as f32 / 7.0).collect()).is_ok());
+}
+
+#[test]
+fn silence_is_an_error() {
+    for level in [0.0, -0.0, 1e-5, 1e-40, 0.25, -1.0] {
+        assert_eq!(
+            extract(signal(|_| level)).unwrap_err(),
+            FeatureError::Silent,
+            "{level}"
+        );
+    }
+    let dither = signal(|n| ((n * 7 % 5) as f32 - 2.0) / 32_768.0);
+    assert_eq!(extract(dither).unwrap_err(), FeatureError::Silent);
+    // Seven steps of 16 bits are no silence.
+    assert!(extract(signal(|n| ((n * n % 15) as f32 - 7.0) / 32_768.0)).is_ok());
+}
+
+#[test]
+fn samples_that_are_no_audio_are_an_error() {
+    for bad in [
+        f32::NAN,
+        -f32::NAN,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::MAX,
+        -1e20,
+        1e9,
+    ] {
+        for at in [0, 600, 33_074] {
+            let samples = signal(|n| {
+                if n == at {
+                    bad
+                } else {
+                    0.1 * (n as f32 * 0.1).sin()
+                }
+            });
+            let error = extract(samples).unwrap_err();
+            let FeatureError::OutOfRange { seconds } = error else {
+                panic!("{bad} at {at}: {error:?}")
+            };
+            assert!((seconds - at as f64 / 22_050.0).abs() <= 1.0 / 40.0);
+        }
+    }
+}
+
+#[test]
+fn no_other_input_yields_nan() {
+    let noise = |n: usize| ((n as u32).wrapping_mul(2_654_435_761) >> 8) as f32 / 8_388_608.0 - 1.0;
+    let cases: Vec<(&str, Vec<f32>)> = vec![
+        (
+            "full-scale square",
+            signal(|n| if n / 50 % 2 == 0 { 1.0 } else { -1.0 }),
+        ),
+        (
+            "square of a frame's period",
+            signal(|n| if n / 1_024 % 2 == 0 { 1.0 } else { -1.0 }),
+        ),
+        ("Nyquist", signal(|n| if n % 2 == 0 { 1.0 } else { -1.0 })),
+        ("one sample", signal(|n| f32::from(n == 15_000))),
+        ("first sample", signal(|n| f32::from(n == 0))),
+        ("last sample", signal(|n| f32::from(n == 33_074))),
+        ("step", signal(|n| f32::from(n > 12_345))),
+        ("ramp", signal(|n| n as f32 / 33_075.0)),
+        (
+            "denormals and a click",
+            signal(|n| {
+                if n == 9_000 {
+                    0.5
+                } else {
+                    1e-42 * (n % 3) as f32
+                }
+            }),
+        ),
+        ("just not silent", signal(|n| 1.01e-4 * noise(n).signum())),
+        ("far beyond full scale", signal(|n| 3e4 * noise(n))),
+        ("noise", signal(noise)),
+        ("sine", signal(|n| (n as f32 * 0.0569).sin())),
+        (
+            "noise on a large offset",
+            signal(|n| 1_000.0 + 0.01 * noise(n)),
+        ),
+        (
+            "half silent",
+            signal(|n| if n < 16_000 { 0.0 } else { noise(n) }),
+        ),
+    ];
+    for (name, samples) in cases {
+        let values = extract(samples).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(values.len(), 73);
+        assert!(values.iter().all(|v| v.is_finite()), "{name}: {values:?}");
+        assert!(
+            values[46..58].iter().all(|c| (0.0..=1.0).contains(c)),
+            "{name}: chroma"
+        );
+        assert!(
+            values[70] == 0.0 || (7.0..320.0).contains(&values[70]),
+            "{name}: tempo {}",
+            values[70]
+        );
+    }
+}
+
+#[test]
+fn nothing_is_carried_from_clip_to_clip() {
+    let extractor = Extractor::new(FeatureSet::Classic);
+    let mut reused = Scratch::default();
+    let clip = |seconds: usize, seed: usize| {
+        let sample =
+            |n: usize| ((n * n * seed) % 1_009) as f32 / 1_009.0 * f32::from(n % 9_000 < 5_000);
+        Waveform::new((0..seconds * 22_050).map(sample).collect())
+    };
+    // Long enough for the spectrogram not to be kept, then short, then in between.
+    for (seconds, seed) in [(3, 7), (66, 13), (1, 11), (10, 5)] {
+        let waveform = clip(seconds, seed);
+        let fresh = extractor
+            .extract(&waveform, &mut Scratch::default())
+            .unwrap();
+        assert_eq!(extractor.extract(&waveform, &mut reused).unwrap(), fresh);
+    }
+}
