@@ -1,6 +1,6 @@
 # `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-full bench train evaluate invoke lint release package clean
+.PHONY: help run serve test test-full bench train evaluate invoke lint release build-ApiFunction clean
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -37,6 +37,7 @@ test-full: $(VENV)/bin/sam test ## make test, then what needs tools from PyPI, w
 	$(VENV)/bin/cfn-lint template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam validate --lint --template-file template.yaml
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke
+	python3 training/test_fetch_sources.py
 
 $(VENV)/bin/sam:
 	python3 -m venv $(VENV)
@@ -53,15 +54,15 @@ lint: ## formatting, clippy on every feature, licences and sources of the depend
 bench: ## benchmarks of every stage
 	$(CARGO) bench
 
-CLIPS ?= ../shared/speech
-train: ## train the classic model on CLIPS (a folder with manifest.csv) into models/
-	$(CARGO) run --release --bin voxproof -- train --manifest $(CLIPS)/manifest.csv \
+# A folder with the clips of training/public_sources.csv; training/fetch_sources.py makes one.
+CLIPS ?= clips
+train: ## train the classic model on CLIPS into models/
+	$(CARGO) run --profile quick --bin voxproof -- train --manifest training/public_sources.csv --clips $(CLIPS) \
 		--hold-out training/held_out.csv --features classic --model random-forest --out models
 
-evaluate: ## the protocols of the model card on CLIPS, into target/report
-	for protocol in random leave-family-source-out leave-corpus-out; do \
-	$(CARGO) run --release --bin voxproof -- evaluate --manifest $(CLIPS)/manifest.csv \
-		--hold-out training/held_out.csv --protocol $$protocol --report target/report || exit 1; done
+evaluate: ## the protocols of the model card on CLIPS, into models/ and the card (about 20 minutes)
+	$(CARGO) run --profile quick --bin voxproof -- evaluate --manifest training/public_sources.csv --clips $(CLIPS) \
+		--hold-out training/held_out.csv --report models --model-card models/MODEL_CARD.md
 
 invoke: $(VENV)/bin/sam ## start the function under cargo lambda and invoke it with every event
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke
@@ -69,6 +70,13 @@ invoke: $(VENV)/bin/sam ## start the function under cargo lambda and invoke it w
 release: ## what ships: voxproof and lambda_api, link-time optimised
 	$(CARGO) build --release --bin voxproof
 	$(CARGO) build --release --no-default-features --features lambda --bin lambda_api
+
+# What `sam build` calls; keep ARCH equal to the template's Architecture parameter.
+ARCH ?= arm64
+build-ApiFunction:
+	$(CARGO) lambda build --release --no-default-features --features lambda --bin lambda_api \
+		$(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
+	cp target/lambda/lambda_api/bootstrap "$(ARTIFACTS_DIR)"
 
 clean: ## remove what was built
 	$(CARGO) clean
