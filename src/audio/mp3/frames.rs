@@ -76,10 +76,8 @@ fn decode_symphonia<'a>(
         let mut parameters = AudioCodecParameters::new();
         parameters.for_codec(CODEC_ID_MP3);
         let options = AudioDecoderOptions::default().gapless(false);
-        *decoder = Some((
-            header.channels,
-            Box::new(MpaDecoder::try_new(&parameters, &options).ok()?),
-        ));
+        let made = MpaDecoder::try_new(&parameters, &options).ok()?;
+        *decoder = Some((header.channels, Box::new(made)));
     }
     let (_, decoder) = decoder.as_mut()?;
     let packet = PacketRef::new(0, Timestamp::ZERO, Duration::from(header.samples), data);

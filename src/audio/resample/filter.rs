@@ -27,6 +27,11 @@ pub(super) struct Shape {
     reach: f64,
     /// `a_1..`, the droop.
     droop: &'static [f64],
+    /// Length of soxr's own blocks, in samples of the lower rate: where such a block and all that reaches it is
+    /// digital silence, its output is exactly 0, and elsewhere it carries rounding errors. 0: sample by sample.
+    block: f64,
+    /// Where the first of those blocks begins.
+    block_start: f64,
 }
 
 /// One rate is a whole multiple of the other: soxr runs a single stage.
@@ -36,6 +41,8 @@ const WHOLE: Shape = Shape {
     half_width: 97.249_257,
     reach: 94.5,
     droop: &[],
+    block: 0.0,
+    block_start: 0.0,
 };
 
 /// Downwards by a ratio that is not whole, for example 48,000 Hz or 24,000 Hz.
@@ -56,6 +63,8 @@ const DOWN: Shape = Shape {
         0.000_019_9,
         -0.000_010_7,
     ],
+    block: 736.835,
+    block_start: 3.4,
 };
 
 /// Upwards by a ratio that is not whole, for example from 16,000 Hz or 8,000 Hz.
@@ -76,6 +85,8 @@ const UP: Shape = Shape {
         0.000_025_4,
         -0.000_013_7,
     ],
+    block: 820.0,
+    block_start: 3.0,
 };
 
 impl Shape {
@@ -91,6 +102,17 @@ impl Shape {
     /// Farthest that an input sample reaches, in samples of the lower rate, the droop's own spread included.
     pub(super) fn spread(&self) -> f64 {
         self.reach + self.droop.len() as f64
+    }
+
+    /// Which times hear nothing but the digital silence `from..to`, all in samples of the lower rate.
+    pub(super) fn silent(&self, from: f64, to: f64) -> (f64, f64) {
+        let (from, to) = (from + self.spread(), to - self.spread());
+        if self.block == 0.0 {
+            return (from, to);
+        }
+        let blocks = |time: f64| (time - self.block_start) / self.block;
+        let at = |blocks: f64| blocks * self.block + self.block_start;
+        (at(blocks(from).ceil()), at(blocks(to).floor()))
     }
 
     /// The kernel at `t`, in samples of the lower rate.

@@ -33,8 +33,9 @@ struct Plan {
     margin_in: usize,
     /// The same in output samples.
     margin_out: usize,
-    /// Farthest that an input sample reaches, in input samples.
-    reach: usize,
+    shape: Shape,
+    /// Input samples for one of the lower rate.
+    per_sample: f64,
 }
 
 impl Plan {
@@ -45,7 +46,6 @@ impl Plan {
             (source_rate / common) as usize,
         );
         let shape = Shape::of_ratio(up, down);
-        // Samples of the input for one of the lower rate.
         let per_sample = (down as f64 / up as f64).max(1.0);
         let reach = (shape.spread() * per_sample).ceil() as usize + 1;
         let margins = reach.div_ceil(down);
@@ -79,7 +79,8 @@ impl Plan {
             block_out,
             margin_in,
             margin_out,
-            reach,
+            shape,
+            per_sample,
         }
     }
 
@@ -121,6 +122,10 @@ struct Blocks {
     /// Input block; its first `filled` samples are valid: shape `[block_in]`.
     input: Vec<f32>,
     filled: usize,
+    /// Position of the block's first sample in the clip.
+    origin: i64,
+    /// Where the digital silence began that the block's first sample stands in.
+    silent_since: Option<i64>,
     /// What the forward transform destroys: shape `[block_in]`.
     work: Vec<f32>,
     spectrum_in: Vec<Complex<f32>>,
@@ -203,6 +208,8 @@ impl Blocks {
             input: vec![0.0; plan.block_in],
             // The signal is preceded by silence.
             filled: plan.margin_in,
+            origin: -(plan.margin_in as i64),
+            silent_since: Some(i64::MIN / 2),
             work: vec![0.0; plan.block_in],
             spectrum_in: plan.forward.make_output_vec(),
             spectrum_out: plan.inverse.make_input_vec(),
@@ -246,6 +253,7 @@ impl Blocks {
         self.silence();
         let plan = &*self.plan;
         let keep = plan.block_in - 2 * plan.margin_in;
+        self.origin += keep as i64;
         self.input.copy_within(keep.., 0);
         self.filled = 2 * plan.margin_in;
         &self.output[plan.margin_out..plan.block_out - plan.margin_out]
@@ -253,28 +261,47 @@ impl Blocks {
 }
 
 impl Blocks {
-    /// Makes digital silence exact: a transform spreads rounding errors of loud samples over the whole block, and the
-    /// rate of zero crossings and the chroma of silence would hear them.
+    /// Makes digital silence exact where soxr does: a transform spreads rounding errors of loud samples over its whole
+    /// block, and the rate of zero crossings and the chroma of silence hear them.
     fn silence(&mut self) {
-        let Plan {
-            block_in,
-            block_out,
-            reach,
-            ..
-        } = *self.plan;
+        let plan = &*self.plan;
+        let length = plan.block_in;
+        let next_block = length - 2 * plan.margin_in;
+        let mut carried = None;
         let mut start = 0;
-        for end in 0..=block_in {
-            if end < block_in && self.input[end] == 0.0 {
+        for end in 0..=length {
+            if end < length && self.input[end] == 0.0 {
                 continue;
             }
-            // Outputs that hear nothing but the zeros in start..end.
-            if end - start > 2 * reach {
-                let first = ((start + reach) * block_out).div_ceil(block_in);
-                let last = (end - reach) * block_out / block_in;
-                self.output[first..last.max(first)].fill(0.0);
+            if end > start {
+                let since = match self.silent_since {
+                    Some(since) if start == 0 => since,
+                    _ => self.origin + start as i64,
+                };
+                // What comes behind the block is not known yet; it is taken for silence.
+                let until = if end == length {
+                    f64::INFINITY
+                } else {
+                    (self.origin + end as i64) as f64
+                };
+                let (from, to) = plan
+                    .shape
+                    .silent(since as f64 / plan.per_sample, until / plan.per_sample);
+                let output = |time: f64| {
+                    let local = time * plan.per_sample - self.origin as f64;
+                    // Casting saturates.
+                    ((local * plan.block_out as f64 / length as f64).ceil() as usize)
+                        .min(plan.block_out)
+                };
+                let (from, to) = (output(from), output(to));
+                self.output[from..to.max(from)].fill(0.0);
+                if start <= next_block && next_block < end {
+                    carried = Some(since);
+                }
             }
             start = end + 1;
         }
+        self.silent_since = carried;
     }
 }
 
