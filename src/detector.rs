@@ -125,7 +125,9 @@ impl DetectError {
             DetectError::Audio(AudioError::NotAudio) => "not_audio",
             DetectError::Audio(AudioError::Undecodable(_)) => "undecodable",
             DetectError::Audio(AudioError::TooLong { .. }) => "too_long",
-            DetectError::Features(FeatureError::TooShort { .. }) => "too_short",
+            DetectError::Features(
+                FeatureError::TooShort { .. } | FeatureError::TooLittleSpeech { .. },
+            ) => "too_short",
             DetectError::Features(FeatureError::Silent) => "no_speech",
             DetectError::Features(FeatureError::OutOfRange { .. }) => "undecodable",
         }

@@ -16,4 +16,5 @@ mod wav;
 mod waveform;
 
 pub use decode::{AudioError, DecodeLimits, SourceFormat, decode, decode_blocks};
+pub use resample::resample;
 pub use waveform::{SAMPLE_RATE, Waveform};

@@ -1,6 +1,7 @@
 //! Where every decoder's samples go: depth as in the replaced stack, mean of the channels, bound, resampling.
 
 use super::decode::{AudioError, DecodeLimits};
+use super::SAMPLE_RATE;
 use super::resample::Resampler;
 
 /// Source rates that are accepted, in Hz. Below, no speech is left to judge; above, nothing records.
@@ -52,7 +53,7 @@ impl<'a> Sink<'a> {
                 let most = self.limits.max_duration.as_secs_f64() * f64::from(rate);
                 // Casting saturates: an unbounded duration stays unbounded.
                 self.most_frames = most.ceil() as u64;
-                self.stream = Some((rate, Resampler::new(rate)));
+                self.stream = Some((rate, Resampler::new(rate, SAMPLE_RATE)));
                 Ok(true)
             }
             None => Err(AudioError::Undecodable(format!(

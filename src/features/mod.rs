@@ -3,13 +3,16 @@
 //! The files are the stages: [`spectrogram`] (frames, window, FFT), [`mel`] (bands, decibels,
 //! MFCC), [`spectral`] (centroid, roll-off), [`chroma`] (tuning, pitch classes), [`tempo`] (onsets,
 //! periodicity), [`time_domain`] (zero crossings, RMS, silence), and [`statistics`] over the
-//! frames. Each feature set joins the stages that it needs; [`classic`] is the first.
+//! frames. Each feature set joins the stages that it needs; [`classic`] is the first. [`dynamic`] is
+//! how speech moves rather than its averages, at 16,000 Hz, with stages of its own.
 //!
 //! Guarantee: on the same samples, every value of `classic` is within 1e-3 (relative) or 1e-4
 //! (absolute) of librosa 0.10.1's, and the tempo within 0.01; `tests/features_parity.rs` holds it.
+//! `dynamic` is held to its own reference by `tests/dynamic_parity.rs`.
 
 pub mod chroma;
 pub mod classic;
+pub mod dynamic;
 pub mod mel;
 pub mod spectral;
 pub mod spectrogram;
@@ -21,6 +24,7 @@ use std::sync::LazyLock;
 
 use crate::audio::Waveform;
 use classic::{Classic, ClassicScratch};
+use dynamic::Dynamic;
 
 /// Shortest waveform that features are computed from, in seconds.
 pub const MIN_SECONDS: f64 = 1.0;
@@ -30,16 +34,19 @@ pub const MIN_SECONDS: f64 = 1.0;
 pub enum FeatureSet {
     /// The 73 librosa 0.10.1 features of the stack that voxproof replaces.
     Classic,
+    /// 425 statistics of how the spectrum, the envelope and the pitch change over time.
+    Dynamic,
 }
 
 impl FeatureSet {
     /// All sets there are.
-    pub const ALL: &'static [FeatureSet] = &[FeatureSet::Classic];
+    pub const ALL: &'static [FeatureSet] = &[FeatureSet::Classic, FeatureSet::Dynamic];
 
     /// The set's name, as the command line and artifacts write it.
     pub fn name(self) -> &'static str {
         match self {
             FeatureSet::Classic => "classic",
+            FeatureSet::Dynamic => "dynamic",
         }
     }
 
@@ -51,8 +58,10 @@ impl FeatureSet {
     /// Names of the values, in their order.
     pub fn names(self) -> &'static [String] {
         static CLASSIC: LazyLock<Vec<String>> = LazyLock::new(classic::names);
+        static DYNAMIC: LazyLock<Vec<String>> = LazyLock::new(dynamic::names);
         match self {
             FeatureSet::Classic => &CLASSIC,
+            FeatureSet::Dynamic => &DYNAMIC,
         }
     }
 }
@@ -75,6 +84,15 @@ pub enum FeatureError {
         /// Length of the waveform, in seconds.
         seconds: f64,
     },
+    /// Silence at both ends cut off, less than [`dynamic::MIN_SPEECH_SECONDS`] are left.
+    #[error(
+        "only {seconds:.2} s of the audio is not silence; at least {} s is needed",
+        dynamic::MIN_SPEECH_SECONDS
+    )]
+    TooLittleSpeech {
+        /// Length of what is left, in seconds.
+        seconds: f64,
+    },
     /// The waveform carries no energy to judge: it stays within a range of 2e-4, see
     /// [`time_domain::SILENCE_AMPLITUDE`].
     #[error("the audio is silent; a recording with audible speech is needed")]
@@ -93,13 +111,20 @@ pub enum FeatureError {
 #[derive(Debug)]
 pub struct Extractor {
     set: FeatureSet,
-    classic: Classic,
+    stages: Stages,
+}
+
+/// Plans and tables of one set.
+#[derive(Debug)]
+enum Stages {
+    Classic(Box<Classic>),
+    Dynamic(Box<Dynamic>),
 }
 
 /// Working memory of one extraction, reused from clip to clip; one for each thread.
 ///
-/// It grows to about 5 kB a frame (200 kB a second) for clips of up to 64 s, 14 MB at most; longer
-/// clips need about 100 bytes a frame.
+/// For `classic` it grows to about 5 kB a frame (200 kB a second) for clips of up to 64 s, 14 MB at
+/// most; longer clips need about 100 bytes a frame. `dynamic` keeps nothing between clips.
 #[derive(Debug, Default)]
 pub struct Scratch {
     classic: ClassicScratch,
@@ -108,12 +133,11 @@ pub struct Scratch {
 impl Extractor {
     /// Makes the plans and tables of `set`.
     pub fn new(set: FeatureSet) -> Self {
-        match set {
-            FeatureSet::Classic => Self {
-                set,
-                classic: Classic::default(),
-            },
-        }
+        let stages = match set {
+            FeatureSet::Classic => Stages::Classic(Box::default()),
+            FeatureSet::Dynamic => Stages::Dynamic(Box::default()),
+        };
+        Self { set, stages }
     }
 
     /// The set that is computed.
@@ -125,7 +149,8 @@ impl Extractor {
     ///
     /// # Errors
     /// [`FeatureError::TooShort`] below [`MIN_SECONDS`], [`FeatureError::Silent`] without sound,
-    /// [`FeatureError::OutOfRange`] for samples that are no audio.
+    /// [`FeatureError::OutOfRange`] for samples that are no audio, and for `dynamic`
+    /// [`FeatureError::TooLittleSpeech`].
     pub fn extract(
         &self,
         waveform: &Waveform,
@@ -135,10 +160,11 @@ impl Extractor {
         if seconds < MIN_SECONDS {
             return Err(FeatureError::TooShort { seconds });
         }
-        let values = match self.set {
-            FeatureSet::Classic => self
-                .classic
-                .extract(waveform.samples(), &mut scratch.classic)?,
+        let values = match &self.stages {
+            Stages::Classic(classic) => {
+                classic.extract(waveform.samples(), &mut scratch.classic)?
+            }
+            Stages::Dynamic(dynamic) => dynamic.extract(waveform.samples())?,
         };
         debug_assert!(values.iter().all(|v| v.is_finite()));
         Ok(FeatureVector {

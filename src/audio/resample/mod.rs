@@ -1,4 +1,4 @@
-//! Resampling to 22,050 Hz in blocks, by multiplying spectra (overlap-save).
+//! Resampling in blocks, by multiplying spectra (overlap-save).
 //!
 //! For the reduced ratio `L / M` of the two rates, a block of `M k` input samples is transformed, its spectrum is
 //! multiplied by the low-pass response and cut (or extended with zeros) to `L k` samples, and transformed back: exact
@@ -12,14 +12,32 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
-use super::SAMPLE_RATE;
 use filter::Shape;
 
 /// Input and output samples of one block together, before rounding: long enough that the overlap costs little, short
 /// enough to stay in the cache and to serve clips of some seconds.
 const BLOCK: usize = 12_288;
 
-/// What depends on the source rate only, shared between clips and threads.
+/// Sample rates before and after, in Hz.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Rates {
+    source: u32,
+    target: u32,
+}
+
+/// Mono samples at `source_rate`, converted to `target_rate` (both in Hz, not 0), as python-soxr's "HQ" does.
+///
+/// The output has `ceil(n * target_rate / source_rate)` samples for `n` input samples.
+pub fn resample(samples: &[f32], source_rate: u32, target_rate: u32) -> Vec<f32> {
+    let mut resampled = Vec::new();
+    let mut take = |block: &[f32]| resampled.extend_from_slice(block);
+    let mut resampler = Resampler::new(source_rate, target_rate);
+    resampler.push(samples, &mut take);
+    resampler.finish(&mut take);
+    resampled
+}
+
+/// What depends on the two rates only, shared between clips and threads.
 struct Plan {
     forward: Arc<dyn RealToComplex<f32>>,
     inverse: Arc<dyn ComplexToReal<f32>>,
@@ -39,11 +57,11 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(source_rate: u32) -> Self {
-        let common = gcd(source_rate, SAMPLE_RATE);
+    fn new(rates: Rates) -> Self {
+        let common = gcd(rates.source, rates.target);
         let (up, down) = (
-            (SAMPLE_RATE / common) as usize,
-            (source_rate / common) as usize,
+            (rates.target / common) as usize,
+            (rates.source / common) as usize,
         );
         let shape = Shape::of_ratio(up, down);
         let per_sample = (down as f64 / up as f64).max(1.0);
@@ -84,34 +102,34 @@ impl Plan {
         }
     }
 
-    /// The plan for `source_rate`, made once for each of the first rates that are seen; a service sees a handful, and
-    /// a sender of odd rates cannot fill the memory.
-    fn cached(source_rate: u32) -> Arc<Self> {
+    /// The plan for `rates`, made once for each of the first pairs that are seen; a service sees a handful, and a
+    /// sender of odd rates cannot fill the memory.
+    fn cached(rates: Rates) -> Arc<Self> {
         const MOST: usize = 16;
-        static PLANS: LazyLock<Mutex<HashMap<u32, Arc<Plan>>>> = LazyLock::new(Mutex::default);
+        static PLANS: LazyLock<Mutex<HashMap<Rates, Arc<Plan>>>> = LazyLock::new(Mutex::default);
         if let Some(plan) = PLANS
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .get(&source_rate)
+            .get(&rates)
         {
             return Arc::clone(plan);
         }
-        let plan = Arc::new(Self::new(source_rate));
+        let plan = Arc::new(Self::new(rates));
         let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
         if plans.len() < MOST && plan.block_in < 1 << 16 {
-            plans.insert(source_rate, Arc::clone(&plan));
+            plans.insert(rates, Arc::clone(&plan));
         }
         plan
     }
 }
 
-/// One clip's conversion from its source rate to 22,050 Hz.
+/// One clip's conversion from its source rate to a target rate.
 pub(super) struct Resampler {
     /// Input samples so far.
     taken: u64,
     /// Output samples so far.
     given: u64,
-    source_rate: u32,
+    rates: Rates,
     /// `None` where the source rate is the target rate and samples pass through.
     blocks: Option<Blocks>,
 }
@@ -135,13 +153,14 @@ struct Blocks {
 }
 
 impl Resampler {
-    /// A conversion from `source_rate`, in Hz, which must not be 0.
-    pub(super) fn new(source_rate: u32) -> Self {
-        let blocks = (source_rate != SAMPLE_RATE).then(|| Blocks::new(Plan::cached(source_rate)));
+    /// A conversion from `source` to `target`, in Hz, neither of which may be 0.
+    pub(super) fn new(source: u32, target: u32) -> Self {
+        let rates = Rates { source, target };
+        let blocks = (source != target).then(|| Blocks::new(Plan::cached(rates)));
         Self {
             taken: 0,
             given: 0,
-            source_rate,
+            rates,
             blocks,
         }
     }
@@ -170,8 +189,8 @@ impl Resampler {
 
     /// Hands the rest on.
     ///
-    /// The whole output has `ceil(n * (22050 / rate))` samples for `n` input samples, in floating point as librosa
-    /// computes it. soxr itself gives `floor(n / (rate / 22050) + 0.5)` (measured), and librosa pads a missing last
+    /// The whole output has `ceil(n * (target / source))` samples for `n` input samples, in floating point as librosa
+    /// computes it. soxr itself gives `floor(n / (source / target) + 0.5)` (measured), and librosa pads a missing last
     /// sample with 0.
     pub(super) fn finish(mut self, out: &mut dyn FnMut(&[f32])) {
         let Some(blocks) = &mut self.blocks else {
@@ -179,8 +198,8 @@ impl Resampler {
         };
         let (taken, from, to) = (
             self.taken as f64,
-            f64::from(self.source_rate),
-            f64::from(SAMPLE_RATE),
+            f64::from(self.rates.source),
+            f64::from(self.rates.target),
         );
         let target = (taken * (to / from)).ceil() as u64;
         let computed = ((taken / (from / to) + 0.5).floor() as u64).min(target);

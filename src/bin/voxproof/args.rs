@@ -82,7 +82,7 @@ pub struct FeaturesArgs {
     /// Audio files, folders, or - for standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Feature set: classic (the 73 librosa features of the replaced stack)
+    /// Feature set: classic (the 73 librosa features of the replaced stack) or dynamic (425 of how speech moves)
     #[arg(long, default_value = "classic", value_name = "NAME")]
     pub set: String,
     /// One JSON object a line

@@ -1,0 +1,129 @@
+//! Parity of the `dynamic` set with the study's functions (librosa 0.10.1, scipy 1.11.4) on the same PCM.
+//!
+//! Golden values: tests/golden/dynamic.json, made by tests/golden/make_dynamic_golden.py from the cases of pcm.json.
+//! A value is judged by its distance in standard deviations of the feature over 200 clips of the corpus, or relative to
+//! its size, whichever is smaller: a model's scaler divides by that deviation, so 2e-3 of it cannot move a verdict.
+
+mod pcm_support;
+
+use std::collections::HashMap;
+
+use pcm_support::{document, numbers, samples};
+use serde_json::Value;
+use voxproof::audio::{Waveform, resample};
+use voxproof::features::dynamic::Dynamic;
+use voxproof::features::{Extractor, FeatureError, FeatureSet, Scratch};
+
+/// One of the two rows of a case: values, or none where the trimmed clip is too short.
+type Row = Option<Vec<f64>>;
+
+struct Golden {
+    spread: Vec<f64>,
+    /// By the case's name: through the resampler, and with the samples taken for 16 kHz.
+    rows: HashMap<String, (Row, Row)>,
+}
+
+fn golden_values() -> Golden {
+    let document = document("dynamic.json");
+    let row = |value: &Value| value.as_array().map(|_| numbers(value));
+    let rows = document["cases"].as_array().unwrap().iter().map(|case| {
+        let name = case["name"].as_str().unwrap().to_owned();
+        (name, (row(&case["values"]), row(&case["unresampled"])))
+    });
+    Golden {
+        spread: numbers(&document["spread"]),
+        rows: rows.collect(),
+    }
+}
+
+/// Compares every case by `pick`, and prints the worst of each feature.
+fn compare(
+    tolerance: impl Fn(&str, &str) -> f64,
+    judge: impl Fn(&[f32]) -> Result<Vec<f64>, FeatureError>,
+    pick: impl Fn(&(Row, Row)) -> &Row,
+) {
+    let golden = golden_values();
+    let names = FeatureSet::Dynamic.names();
+    assert_eq!(golden.spread.len(), names.len());
+    let mut faults = Vec::new();
+    let mut compared = 0;
+    let mut worst: Vec<(f64, String)> = Vec::new();
+    for case in document("pcm.json")["cases"].as_array().unwrap() {
+        let case_name = case["name"].as_str().unwrap();
+        let found = judge(&samples(case));
+        let Some(expected) = pick(&golden.rows[case_name]) else {
+            let error = found.unwrap_err();
+            assert!(
+                matches!(error, FeatureError::TooLittleSpeech { .. }),
+                "{case_name}: {error}"
+            );
+            continue;
+        };
+        let values = found.unwrap();
+        assert_eq!(values.len(), names.len());
+        compared += 1;
+        let mut most = (0.0, String::new());
+        for (i, name) in names.iter().enumerate() {
+            let (ours, theirs) = (values[i], expected[i]);
+            let unit = theirs.abs().max(golden.spread[i]);
+            let distance = (ours - theirs).abs() / unit;
+            let what = format!("{case_name}: {name} {ours} against {theirs}");
+            if distance > tolerance(case_name, name) {
+                faults.push(format!("{distance:.2e} {what}"));
+            }
+            if distance >= most.0 {
+                most = (distance, what);
+            }
+        }
+        worst.push(most);
+    }
+    worst.sort_by(|a, b| b.0.total_cmp(&a.0));
+    println!("{compared} cases; the worst value of each:");
+    for (distance, what) in &worst {
+        println!("{distance:.2e} {what}");
+    }
+    assert!(compared >= 30);
+    assert!(
+        faults.is_empty(),
+        "{} values differ:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
+}
+
+#[test]
+fn behind_the_resampler_the_values_are_the_references() {
+    let dynamic = Dynamic::default();
+    compare(
+        |_, _| 1e-4,
+        |samples| dynamic.analyse(samples),
+        |(_, unresampled)| unresampled,
+    );
+}
+
+#[test]
+fn from_22050_hz_the_values_are_the_references() {
+    let extractor = Extractor::new(FeatureSet::Dynamic);
+    compare(
+        |_, _| 2e-3,
+        |samples| {
+            extractor
+                .extract(&Waveform::new(samples.to_vec()), &mut Scratch::default())
+                .map(|vector| vector.values)
+        },
+        |(values, _)| values,
+    );
+}
+
+#[test]
+fn resampling_keeps_a_tone_and_the_length() {
+    let tone = |rate: f64| move |n: usize| (n as f64 * 440.0 * std::f64::consts::TAU / rate).sin();
+    let samples: Vec<f32> = (0..44_100).map(|n| tone(22_050.0)(n) as f32).collect();
+    let resampled = resample(&samples, 22_050, 16_000);
+    assert_eq!(resampled.len(), 32_000);
+    for n in 500..31_500 {
+        assert!((f64::from(resampled[n]) - tone(16_000.0)(n)).abs() < 1e-4);
+    }
+    assert_eq!(resample(&samples, 22_050, 22_050), samples);
+    assert!(resample(&[], 22_050, 16_000).is_empty());
+}
