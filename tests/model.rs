@@ -50,6 +50,8 @@ fn payload() -> Payload {
             scale: vec![2.0; FEATURES],
         },
         estimator: Estimator::RandomForest(Forest::compile(FEATURES, &trees()).unwrap()),
+        bounds: None,
+        calibration: None,
     }
 }
 
@@ -273,7 +275,7 @@ fn errors_say_what_was_expected_and_received() {
     let error = Model::from_bytes(&bytes).unwrap_err().to_string();
     assert_eq!(
         error,
-        "the model artifact has format version 9; this build reads version 1"
+        "the model artifact has format version 9; this build reads versions up to 2"
     );
     let error = Model::embedded("nonesuch").unwrap_err().to_string();
     assert_eq!(

@@ -11,8 +11,8 @@ use voxproof::training::manifest;
 use voxproof::training::report::replace_section;
 use voxproof::training::rng::Rng;
 use voxproof::training::{
-    CorpusOptions, EvaluateOptions, ForestSettings, Progress, Protocol, TrainOptions,
-    TrainingError, evaluate, forest_fit, train,
+    CorpusOptions, EstimatorSettings, EvaluateOptions, ForestSettings, Progress, Protocol,
+    TrainOptions, TrainingError, evaluate, forest_fit, train,
 };
 
 /// A folder of its own for each test.
@@ -78,11 +78,12 @@ fn made_up(folder: &Path) -> CorpusOptions {
     }
 }
 
-fn small_forest() -> ForestSettings {
-    ForestSettings {
+fn small_forest(seed: u64) -> EstimatorSettings {
+    EstimatorSettings::RandomForest(ForestSettings {
         trees: 30,
+        seed,
         ..ForestSettings::default()
-    }
+    })
 }
 
 fn train_options(folder: &Path, jobs: usize) -> TrainOptions {
@@ -90,7 +91,7 @@ fn train_options(folder: &Path, jobs: usize) -> TrainOptions {
         corpus: made_up(folder),
         name: "classic".into(),
         version: None,
-        forest: small_forest(),
+        estimator: small_forest(42),
         out: folder.join("models"),
         jobs: Some(jobs),
     }
@@ -133,7 +134,7 @@ fn training_writes_a_model_that_tells_the_classes_apart() {
 fn the_artifact_depends_on_the_seed_alone() {
     let bytes = |test: &str, jobs: usize, seed: u64| {
         let mut options = train_options(&folder(test), jobs);
-        options.forest.seed = seed;
+        options.estimator = small_forest(seed);
         fs::read(train(&options, &quiet).unwrap().artifact).unwrap()
     };
     let first = bytes("seed-a", 1, 42);
@@ -169,7 +170,8 @@ fn evaluation_reports_every_protocol() {
     let mut options = EvaluateOptions {
         corpus: made_up(&folder),
         protocols: Protocol::ALL.to_vec(),
-        forest: small_forest(),
+        estimator: small_forest(42),
+        seed: 42,
         disjoint_speakers: false,
         report: folder.join("report"),
         scores: Some(folder.join("scores.csv")),
@@ -306,13 +308,15 @@ fn a_fitted_tree_has_the_class_proportions_of_its_leaves() {
         ..ForestSettings::default()
     };
     let fitted = forest_fit::fit(&rows, &is_ai, &settings).unwrap();
-    let Estimator::RandomForest(forest) = &fitted.estimator;
+    let Estimator::RandomForest(forest) = &fitted.estimator else {
+        panic!("not a forest")
+    };
     assert_eq!(
         (forest.trees(), forest.nodes()),
         (400, 1200),
         "a depth of 1 is one test"
     );
-    let p = fitted.probabilities(&[&[20.0], &[180.0]]);
+    let p = [20.0, 180.0].map(|x| fitted.probability(&[x]));
     assert!(
         (p[0] - 0.25).abs() < 0.02 && (p[1] - 0.9).abs() < 0.02,
         "{p:?}"

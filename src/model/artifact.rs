@@ -9,6 +9,9 @@
 //! | 52..56 | CRC-32 (IEEE) of bytes 0..52 and the payload, `u32` little-endian |
 //! | 56.. | payload: [`Payload`] in bincode's default format |
 //!
+//! Version 2 is version 1 followed by the optional bounds and the optional calibration. A payload
+//! that has neither is written as version 1, so that models from before them keep their bytes.
+//!
 //! Damage is found with the CRC: it takes a fraction of a millisecond, where a SHA-256 of a
 //! megabyte without SHA instructions takes several and would eat the budget of a cold start. The
 //! SHA-256 is computed once, by the trainer, and names the model; a test compares it.
@@ -16,12 +19,14 @@
 use sha2::{Digest, Sha256};
 use wincode::{SchemaRead, SchemaWrite};
 
-use super::{ArtifactError, Forest, Scaler};
+use super::{ArtifactError, Bounds, Calibration, Forest, Logistic, Scaler};
 
 /// First bytes of every artifact.
 const MAGIC: [u8; 8] = *b"VOXPROOF";
-/// Version of the layout that this build reads and writes.
-pub const FORMAT_VERSION: u32 = 1;
+/// Newest version of the layout; this build reads it and every older one.
+pub const FORMAT_VERSION: u32 = 2;
+/// The layout without bounds and calibration.
+const PLAIN_VERSION: u32 = 1;
 /// Length of the header in bytes.
 pub const HEADER_BYTES: usize = 56;
 /// Where the CRC stands in the header.
@@ -42,10 +47,16 @@ pub struct Payload {
     pub settings: String,
     /// P(AI) above which the verdict is `AI_GENERATED`.
     pub threshold: f64,
-    /// First stage.
+    /// Standardisation.
     pub scaler: Scaler,
-    /// Second stage.
+    /// What scores.
     pub estimator: Estimator,
+    /// Bounds that values are clipped to before standardisation.
+    #[wincode(skip)]
+    pub bounds: Option<Bounds>,
+    /// What makes a probability of the score.
+    #[wincode(skip)]
+    pub calibration: Option<Calibration>,
 }
 
 /// The estimators that an artifact can hold; new ones are added at the end, so that the numbers
@@ -54,6 +65,8 @@ pub struct Payload {
 pub enum Estimator {
     /// Mean of the leaves' class proportions.
     RandomForest(Forest),
+    /// Weighted sum of the features.
+    Logistic(Logistic),
 }
 
 impl Estimator {
@@ -62,6 +75,7 @@ impl Estimator {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::RandomForest(_) => "random-forest",
+            Self::Logistic(_) => "logistic",
         }
     }
 
@@ -69,6 +83,7 @@ impl Estimator {
     pub(super) fn features(&self) -> usize {
         match self {
             Self::RandomForest(forest) => forest.features(),
+            Self::Logistic(logistic) => logistic.weights.len(),
         }
     }
 
@@ -76,16 +91,22 @@ impl Estimator {
     pub(super) fn defect(&self) -> Option<String> {
         match self {
             Self::RandomForest(forest) => forest.defect(),
+            Self::Logistic(logistic) => logistic.defect(),
         }
     }
 
-    /// P(AI) of standardised values `x`, shape `[features]`.
-    pub(super) fn probability(&self, x: &[f32]) -> f64 {
+    /// Score of standardised values `x`, shape `[features]`: larger is more synthetic. P(AI) of a
+    /// forest, log-odds of a logistic model.
+    pub(super) fn score(&self, x: &[f32]) -> f64 {
         match self {
             Self::RandomForest(forest) => forest.probability(x),
+            Self::Logistic(logistic) => logistic.score(x),
         }
     }
 }
+
+/// What version 2 has behind the payload.
+type Tail = (Option<Bounds>, Option<Calibration>);
 
 /// Writes an artifact.
 ///
@@ -93,11 +114,18 @@ impl Estimator {
 /// [`ArtifactError::Undecodable`] if the payload is larger than the format allows (4 MiB in one
 /// array), so that nothing is written that could not be read again.
 pub fn encode(payload: &Payload) -> Result<Vec<u8>, ArtifactError> {
-    let body =
-        wincode::serialize(payload).map_err(|e| ArtifactError::Undecodable(e.to_string()))?;
+    let unwritable = |e: wincode::WriteError| ArtifactError::Undecodable(e.to_string());
+    let mut body = wincode::serialize(payload).map_err(unwritable)?;
+    let tail: Tail = (payload.bounds.clone(), payload.calibration);
+    let version = if tail == (None, None) {
+        PLAIN_VERSION
+    } else {
+        body.extend(wincode::serialize(&tail).map_err(unwritable)?);
+        FORMAT_VERSION
+    };
     let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
     bytes.extend(MAGIC);
-    bytes.extend(FORMAT_VERSION.to_le_bytes());
+    bytes.extend(version.to_le_bytes());
     bytes.extend((body.len() as u64).to_le_bytes());
     bytes.extend(Sha256::digest(&body));
     bytes.extend(checksum(&bytes, &body).to_le_bytes());
@@ -120,7 +148,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Payload, String), ArtifactError> {
         return Err(ArtifactError::NotAnArtifact);
     }
     let version = u32::from_le_bytes(field(header, 8));
-    if version != FORMAT_VERSION {
+    if !(PLAIN_VERSION..=FORMAT_VERSION).contains(&version) {
         return Err(ArtifactError::Version {
             expected: FORMAT_VERSION,
             received: version,
@@ -138,8 +166,19 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Payload, String), ArtifactError> {
     if expected != received {
         return Err(ArtifactError::Checksum { expected, received });
     }
-    let payload: Payload =
-        wincode::deserialize_exact(body).map_err(|e| ArtifactError::Undecodable(e.to_string()))?;
+    let unreadable = |e: wincode::ReadError| ArtifactError::Undecodable(e.to_string());
+    let payload = if version == PLAIN_VERSION {
+        wincode::deserialize_exact(body).map_err(unreadable)?
+    } else {
+        let mut rest = body;
+        let payload: Payload = wincode::deserialize_from(&mut rest).map_err(unreadable)?;
+        let (bounds, calibration): Tail = wincode::deserialize_exact(rest).map_err(unreadable)?;
+        Payload {
+            bounds,
+            calibration,
+            ..payload
+        }
+    };
     let sha256 = header[20..CRC_AT]
         .iter()
         .map(|byte| format!("{byte:02x}"))

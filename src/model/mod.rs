@@ -5,10 +5,14 @@
 
 mod artifact;
 mod forest;
+mod logistic;
+mod pipeline;
 mod scaler;
 
 pub use artifact::{Estimator, FORMAT_VERSION, HEADER_BYTES, Payload, encode};
 pub use forest::{CompileError, Forest, TreeNode};
+pub use logistic::Logistic;
+pub use pipeline::{Bounds, Calibration, Pipeline};
 pub use scaler::Scaler;
 
 use crate::features::{FeatureSet, FeatureVector};
@@ -23,8 +27,7 @@ const EMBEDDED_NAMES: &[&str] = &[EMBEDDED[0].0];
 pub struct Model {
     info: ModelInfo,
     feature_set: FeatureSet,
-    scaler: Scaler,
-    estimator: Estimator,
+    pipeline: Pipeline,
 }
 
 /// What is known of a model besides its weights.
@@ -64,12 +67,12 @@ pub enum ArtifactError {
     /// The bytes do not start as an artifact does.
     #[error("not a model artifact of voxproof")]
     NotAnArtifact,
-    /// The artifact's layout is not the one that this build reads.
+    /// The artifact's layout is not one that this build reads.
     #[error(
-        "the model artifact has format version {received}; this build reads version {expected}"
+        "the model artifact has format version {received}; this build reads versions up to {expected}"
     )]
     Version {
-        /// The version that this build reads.
+        /// The newest version that this build reads.
         expected: u32,
         /// The version found.
         received: u32,
@@ -144,6 +147,8 @@ impl Model {
             threshold,
             scaler,
             estimator,
+            bounds,
+            calibration,
         } = payload;
         let feature_set = FeatureSet::from_name(&features)
             .ok_or_else(|| ArtifactError::UnknownFeatures(features.clone()))?;
@@ -159,14 +164,20 @@ impl Model {
                 "the threshold is {threshold}"
             )));
         }
-        if let Some(defect) = scaler.defect().or_else(|| estimator.defect()) {
+        let pipeline = Pipeline {
+            bounds,
+            scaler,
+            estimator,
+            calibration,
+        };
+        if let Some(defect) = pipeline.defect(expected) {
             return Err(ArtifactError::Unsound(defect));
         }
         let info = ModelInfo {
             name,
             version,
             features,
-            estimator: estimator.kind().into(),
+            estimator: pipeline.estimator.kind().into(),
             settings,
             training_data,
             threshold,
@@ -176,8 +187,7 @@ impl Model {
         Ok(Self {
             info,
             feature_set,
-            scaler,
-            estimator,
+            pipeline,
         })
     }
 
@@ -201,11 +211,9 @@ impl Model {
     pub fn probability(&self, features: &FeatureVector) -> f64 {
         assert_eq!(
             features.values.len(),
-            self.scaler.features(),
+            self.pipeline.scaler.features(),
             "features of the model's set"
         );
-        let mut standardised = Vec::with_capacity(features.values.len());
-        self.scaler.transform(&features.values, &mut standardised);
-        self.estimator.probability(&standardised)
+        self.pipeline.probability(&features.values)
     }
 }

@@ -9,9 +9,9 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::corpus::{Corpus, CorpusOptions};
-use super::forest_fit::{self, ForestSettings};
+use super::estimator::EstimatorSettings;
 use super::manifest::Clip;
-use super::metrics::{Interval, Ranking, mean_interval};
+use super::metrics::{Interval, Ranking, calibration_error, mean_interval};
 use super::protocol::{self, Fold, Protocol};
 use super::report::{self, CorpusSummary};
 use super::{Progress, ProgressFn, Stage, TrainingError, in_pool};
@@ -23,8 +23,10 @@ pub struct EvaluateOptions {
     pub corpus: CorpusOptions,
     /// The protocols to run, in this order.
     pub protocols: Vec<Protocol>,
-    /// Settings of the forest; its seed also decides the random folds and the intervals.
-    pub forest: ForestSettings,
+    /// What is fitted.
+    pub estimator: EstimatorSettings,
+    /// Seed of the random folds and of the intervals.
+    pub seed: u64,
     /// Whether clips of tested speakers, of either class, are taken out of training (`Rule 1` of
     /// the corpus's notes in its strictest reading; off in the study that this is compared with).
     pub disjoint_speakers: bool,
@@ -44,7 +46,7 @@ pub struct EvaluateReport {
     /// Kind of estimator.
     pub estimator: &'static str,
     /// Its settings.
-    pub settings: ForestSettings,
+    pub settings: EstimatorSettings,
     /// Feature set.
     pub features: &'static str,
     /// Whether tested speakers were taken out of training.
@@ -68,10 +70,40 @@ pub struct ProtocolReport {
     pub eer: Interval,
     /// AUC, likewise.
     pub auc: Interval,
+    /// Figures of the probabilities of all folds together.
+    pub pooled: Pooled,
     /// By kind of engine: that kind's clips, or groups, against the same human clips.
     pub kinds: Vec<Part>,
     /// By family or corpus that was left out; empty in random folds.
     pub groups: Vec<Part>,
+}
+
+/// Figures of all folds' probabilities together: how they do at one threshold for every fold.
+#[derive(Debug, Clone, Copy, Default, serde::Serialize)]
+pub struct Pooled {
+    /// Equal error rate.
+    pub eer: f64,
+    /// Expected calibration error, see [`calibration_error`].
+    pub calibration_error: f64,
+    /// Share of the synthetic clips found at 1 % false alarms.
+    pub detection_at_1_percent: f64,
+    /// Share of the synthetic clips found at 5 % false alarms.
+    pub detection_at_5_percent: f64,
+}
+
+impl Pooled {
+    fn new(clips: &[Clip], folds: &[Fold], scored: &[Vec<f64>]) -> Self {
+        let scores = scored.concat();
+        let tested = folds.iter().flat_map(|fold| &fold.test);
+        let is_ai: Vec<bool> = tested.map(|&i| clips[i].is_ai()).collect();
+        let ranking = Ranking::new(&scores, &is_ai);
+        Self {
+            eer: ranking.eer(|_| 1.0),
+            calibration_error: calibration_error(&scores, &is_ai),
+            detection_at_1_percent: ranking.detection_rate(0.01),
+            detection_at_5_percent: ranking.detection_rate(0.05),
+        }
+    }
 }
 
 /// Figures of a part.
@@ -106,8 +138,8 @@ pub fn evaluate(
             protocols.push(run(protocol, &corpus, options, &mut scores, progress)?);
         }
         let report = EvaluateReport {
-            estimator: "random-forest",
-            settings: options.forest,
+            estimator: options.estimator.kind(),
+            settings: options.estimator,
             features: corpus.features.name(),
             disjoint_speakers: options.disjoint_speakers,
             corpus: CorpusSummary::new(&corpus),
@@ -130,7 +162,7 @@ fn run(
     progress: ProgressFn,
 ) -> Result<ProtocolReport, TrainingError> {
     let start = Instant::now();
-    let mut folds = protocol.folds(&corpus.clips, options.forest.seed);
+    let mut folds = protocol.folds(&corpus.clips, options.seed);
     if folds.is_empty() {
         return Err(TrainingError::NothingToLeaveOut {
             protocol: protocol.name(),
@@ -141,17 +173,13 @@ fn run(
             .iter_mut()
             .for_each(|fold| fold.separate_speakers(&corpus.clips));
     }
-    let is_ai = corpus.is_ai();
     let done = AtomicUsize::new(0);
     let scored: Result<Vec<_>, TrainingError> = folds
         .par_iter()
         .map(|fold| {
-            let rows = |indices: &[usize]| -> Vec<&[f64]> {
-                indices.iter().map(|&i| corpus.rows[i].as_slice()).collect()
-            };
-            let labels: Vec<bool> = fold.train.iter().map(|&i| is_ai[i]).collect();
-            let fitted = forest_fit::fit(&rows(&fold.train), &labels, &options.forest)?;
-            let scores = fitted.probabilities(&rows(&fold.test));
+            let fitted = options.estimator.fit(corpus, &fold.train)?;
+            let probability = |&i: &usize| fitted.probability(&corpus.rows[i]);
+            let scores: Vec<f64> = fold.test.iter().map(probability).collect();
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             progress(Progress {
                 stage: Stage::Evaluate(protocol),
@@ -175,13 +203,14 @@ fn run(
             row.expect("writing to a string cannot fail");
         }
     }
-    let seed = options.forest.seed;
+    let seed = options.seed;
     let mut report = match protocol {
         Protocol::Random => pooled(corpus, &folds, &scored, seed),
         Protocol::LeaveFamilySourceOut | Protocol::LeaveCorpusOut => {
             by_group(protocol, corpus, &folds, &scored, seed)
         }
     };
+    report.pooled = Pooled::new(&corpus.clips, &folds, &scored);
     report.seconds = start.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -231,6 +260,7 @@ fn pooled(corpus: &Corpus, folds: &[Fold], scored: &[Vec<f64>], seed: u64) -> Pr
         seconds: 0.0,
         eer,
         auc,
+        pooled: Pooled::default(),
         kinds,
         groups: Vec::new(),
     }
@@ -300,6 +330,7 @@ fn by_group(
         seconds: 0.0,
         eer,
         auc,
+        pooled: Pooled::default(),
         kinds,
         groups,
     }

@@ -20,7 +20,7 @@ use smartcore::ensemble::random_forest_regressor::{
 use smartcore::linalg::basic::matrix::DenseMatrix;
 
 use super::TrainingError;
-use crate::model::{Estimator, Forest, Scaler, TreeNode};
+use crate::model::{Estimator, Forest, Pipeline, Scaler, TreeNode};
 
 /// Settings of the forest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -67,29 +67,6 @@ impl std::fmt::Display for ForestSettings {
     }
 }
 
-/// A fitted scaler and estimator.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fitted {
-    /// First stage.
-    pub scaler: Scaler,
-    /// Second stage.
-    pub estimator: Estimator,
-}
-
-impl Fitted {
-    /// P(AI) of each row, shape `[rows][features]`.
-    #[must_use]
-    pub fn probabilities(&self, rows: &[&[f64]]) -> Vec<f64> {
-        let Estimator::RandomForest(forest) = &self.estimator;
-        let mut standardised = Vec::new();
-        let mut probability = |row: &&[f64]| {
-            self.scaler.transform(row, &mut standardised);
-            forest.probability(&standardised)
-        };
-        rows.iter().map(&mut probability).collect()
-    }
-}
-
 /// Trees that are grown in one call of smartcore. The calls run in parallel; their number does not
 /// depend on the machine, so neither do the trees.
 const TREES_PER_CALL: usize = 25;
@@ -102,7 +79,7 @@ pub fn fit(
     rows: &[&[f64]],
     is_ai: &[bool],
     settings: &ForestSettings,
-) -> Result<Fitted, TrainingError> {
+) -> Result<Pipeline, TrainingError> {
     let scaler = Scaler::fit(rows);
     let features = scaler.features();
     let mut values = Vec::with_capacity(rows.len() * features);
@@ -126,9 +103,11 @@ pub fn fit(
     let trees: Vec<_> = grown?.into_iter().flatten().collect();
     let forest =
         Forest::compile(features, &trees).map_err(|e| TrainingError::Fit(e.to_string()))?;
-    Ok(Fitted {
+    Ok(Pipeline {
+        bounds: None,
         scaler,
         estimator: Estimator::RandomForest(forest),
+        calibration: None,
     })
 }
 

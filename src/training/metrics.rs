@@ -59,15 +59,16 @@ impl Ranking {
     }
 
     /// Calls `visit` with the false alarm rate (human called synthetic) and the miss rate
-    /// (synthetic called human) at every threshold that tells scores apart, from strict to lax.
-    fn walk(&self, weight: impl Fn(usize) -> f64, mut visit: impl FnMut(f64, f64)) {
+    /// (synthetic called human) at every threshold that tells scores apart, from strict to lax, and
+    /// with the number of clips that are called synthetic there.
+    fn walk(&self, weight: impl Fn(usize) -> f64, mut visit: impl FnMut(usize, f64, f64)) {
         let (humans, ais) = self.totals(&weight);
         let (mut alarms, mut hits) = (0.0, 0.0);
-        visit(0.0, 1.0);
-        for &(clip, is_ai, ends_group) in &self.order {
+        visit(0, 0.0, 1.0);
+        for (rank, &(clip, is_ai, ends_group)) in self.order.iter().enumerate() {
             *(if is_ai { &mut hits } else { &mut alarms }) += weight(clip);
             if ends_group {
-                visit(alarms / humans, 1.0 - hits / ais);
+                visit(rank + 1, alarms / humans, 1.0 - hits / ais);
             }
         }
     }
@@ -76,14 +77,48 @@ impl Ranking {
     /// they are closest. `weight` gives each clip's weight; NaN if a class has none.
     #[must_use]
     pub fn eer(&self, weight: impl Fn(usize) -> f64) -> f64 {
-        let mut best = (f64::INFINITY, f64::NAN);
-        self.walk(weight, |alarm, miss| {
+        self.eer_point(weight).1
+    }
+
+    /// How many clips are called synthetic at the EER point, and the EER.
+    fn eer_point(&self, weight: impl Fn(usize) -> f64) -> (usize, f64) {
+        let mut best = (f64::INFINITY, (0, f64::NAN));
+        self.walk(weight, |called, alarm, miss| {
             let distance = (alarm - miss).abs();
             if distance < best.0 {
-                best = (distance, f64::midpoint(alarm, miss));
+                best = (distance, (called, f64::midpoint(alarm, miss)));
             }
         });
         best.1
+    }
+
+    /// The score at the EER point: halfway between the last clip that is called synthetic there and
+    /// the first that is called human. `scores` are those that were ranked.
+    #[must_use]
+    pub fn eer_threshold(&self, scores: &[f64]) -> f64 {
+        let (called, _) = self.eer_point(|_| 1.0);
+        let at = |rank: usize| self.order.get(rank).map(|&(clip, ..)| scores[clip]);
+        match (called.checked_sub(1).and_then(at), at(called)) {
+            (Some(above), Some(below)) => f64::midpoint(above, below),
+            (Some(only), None) | (None, Some(only)) => only,
+            (None, None) => f64::NAN,
+        }
+    }
+
+    /// Share of the synthetic clips that are found where at most `false_alarms` of the human clips
+    /// are called synthetic.
+    #[must_use]
+    pub fn detection_rate(&self, false_alarms: f64) -> f64 {
+        let mut found: f64 = 0.0;
+        self.walk(
+            |_| 1.0,
+            |_, alarm, miss| {
+                if alarm <= false_alarms {
+                    found = found.max(1.0 - miss);
+                }
+            },
+        );
+        found
     }
 
     /// Area under the ROC curve, 0.0..=1.0: the probability that a synthetic clip scores above a
@@ -91,7 +126,7 @@ impl Ranking {
     #[must_use]
     pub fn auc(&self, weight: impl Fn(usize) -> f64) -> f64 {
         let (mut area, mut last) = (0.0, (0.0, 1.0));
-        self.walk(weight, |alarm, miss| {
+        self.walk(weight, |_, alarm, miss| {
             area += (alarm - last.0) * (1.0 - f64::midpoint(miss, last.1));
             last = (alarm, miss);
         });
@@ -144,6 +179,29 @@ impl Ranking {
             percentiles(self.auc(|_| 1.0), aucs),
         )
     }
+}
+
+/// Bins of [`calibration_error`].
+const CALIBRATION_BINS: usize = 10;
+
+/// Expected calibration error, 0.0..=1.0: how far the mean probability and the share of synthetic
+/// clips are apart in each of ten bins of probability, weighted by the bin's clips (Guo et al., "On
+/// calibration of modern neural networks", 2017). Both classes weigh alike: a protocol tests human
+/// clips far more often than synthetic ones, and says nothing on how frequent either is in the world.
+#[must_use]
+pub fn calibration_error(probabilities: &[f64], is_ai: &[bool]) -> f64 {
+    let ais = is_ai.iter().filter(|&&ai| ai).count();
+    let weights = [
+        0.5 / (is_ai.len() - ais).max(1) as f64,
+        0.5 / ais.max(1) as f64,
+    ];
+    // Weighted sum of probability minus label, bin by bin.
+    let mut gaps = [0.0; CALIBRATION_BINS];
+    for (&p, &ai) in probabilities.iter().zip(is_ai) {
+        let bin = ((p * CALIBRATION_BINS as f64) as usize).min(CALIBRATION_BINS - 1);
+        gaps[bin] += weights[usize::from(ai)] * (p - f64::from(u8::from(ai)));
+    }
+    gaps.iter().map(|gap: &f64| gap.abs()).sum()
 }
 
 /// Mean of `values` with the interval from resampling them with replacement.

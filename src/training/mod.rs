@@ -1,13 +1,17 @@
 //! Corpus, fitting and evaluation: what `voxproof train` and `voxproof evaluate` do.
 //!
 //! Read in the order of the data: [`manifest`] says which clips there are, [`corpus`] computes
-//! their features, [`forest_fit`] fits a model to them, [`train`] writes it as an artifact;
+//! their features, [`estimator`] fits a model to them with [`forest_fit`] or with [`logistic_fit`]
+//! and [`calibrate`], [`train`] writes it as an artifact;
 //! [`protocol`] divides the corpus, [`evaluate()`] fits and scores the divisions, [`metrics`] and
 //! [`report`] sum up. Everything is deterministic for a seed, whatever the number of threads.
 
+pub mod calibrate;
 pub mod corpus;
+pub mod estimator;
 pub mod evaluate;
 pub mod forest_fit;
+pub mod logistic_fit;
 pub mod manifest;
 pub mod metrics;
 pub mod protocol;
@@ -21,14 +25,16 @@ use std::time::Instant;
 use sha2::{Digest, Sha256};
 
 pub use corpus::{Corpus, CorpusOptions, Skipped};
+pub use estimator::EstimatorSettings;
 pub use evaluate::{EvaluateOptions, EvaluateReport, evaluate};
 pub use forest_fit::ForestSettings;
+pub use logistic_fit::{LogisticSettings, Weighting};
 pub use protocol::Protocol;
 pub use report::CorpusSummary;
 
 use crate::model::{ArtifactError, Model, ModelInfo, Payload, encode};
 
-/// Threshold of a model whose probabilities are not calibrated.
+/// Threshold of every model: calibration puts the EER point there.
 const THRESHOLD: f64 = 0.5;
 
 /// How far a long step has come.
@@ -66,8 +72,8 @@ pub struct TrainOptions {
     /// Version; where absent, the crate's version and the first digits of a hash of the fitted
     /// weights, so that another training is another version and the same one is the same.
     pub version: Option<String>,
-    /// Settings of the forest.
-    pub forest: ForestSettings,
+    /// What is fitted.
+    pub estimator: EstimatorSettings,
     /// Folder for `NAME.bin` and `NAME.training.json`; made if it is missing. If it holds a
     /// `MODEL_CARD.md` with a section `<!-- training:begin -->`, that section is replaced.
     pub out: PathBuf,
@@ -187,8 +193,8 @@ pub fn train(options: &TrainOptions, progress: ProgressFn) -> Result<TrainReport
             done: 0,
             total: 1,
         });
-        let rows: Vec<&[f64]> = corpus.rows.iter().map(Vec::as_slice).collect();
-        let fitted = forest_fit::fit(&rows, &corpus.is_ai(), &options.forest)?;
+        let all: Vec<usize> = (0..corpus.clips.len()).collect();
+        let fitted = options.estimator.fit(&corpus, &all)?;
         progress(Progress {
             stage: Stage::Fit,
             done: 1,
@@ -202,10 +208,12 @@ pub fn train(options: &TrainOptions, progress: ProgressFn) -> Result<TrainReport
         version: options.version.clone().unwrap_or_default(),
         features: corpus.features.name().into(),
         training_data: summary.line(),
-        settings: options.forest.to_string(),
+        settings: options.estimator.to_string(),
         threshold: THRESHOLD,
         scaler: fitted.scaler,
         estimator: fitted.estimator,
+        bounds: fitted.bounds,
+        calibration: fitted.calibration,
     };
     if options.version.is_none() {
         let digest = Sha256::digest(encode(&payload)?);

@@ -184,7 +184,7 @@ fn leave_corpus_out(clips: &[Clip]) -> Vec<Fold> {
         .collect()
 }
 
-fn counts<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {
+pub(super) fn counts<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {
     let mut counts = BTreeMap::new();
     for name in names {
         *counts.entry(name).or_insert(0) += 1;
@@ -193,7 +193,10 @@ fn counts<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> 
 }
 
 /// Names into `folds` sets of about equal size: the largest first, each into the smallest set.
-fn balanced<'a>(counts: &BTreeMap<&'a str, usize>, folds: usize) -> Vec<BTreeSet<&'a str>> {
+pub(super) fn balanced<'a>(
+    counts: &BTreeMap<&'a str, usize>,
+    folds: usize,
+) -> Vec<BTreeSet<&'a str>> {
     let mut by_size: Vec<_> = counts.iter().map(|(name, count)| (*name, *count)).collect();
     by_size.sort_by_key(|&(name, count)| (std::cmp::Reverse(count), name));
     let mut sets = vec![(0, BTreeSet::new()); folds];

@@ -181,6 +181,7 @@ impl EvaluateReport {
                 ),
             );
         }
+        pooled_table(&mut text, &self.protocols);
         kinds_table(&mut text, &self.protocols);
         for report in self
             .protocols
@@ -200,6 +201,26 @@ impl EvaluateReport {
             line(&mut text, format_args!("{}.", cells.join(", ")));
         }
         text
+    }
+}
+
+fn pooled_table(text: &mut String, protocols: &[ProtocolReport]) {
+    text.push_str("\nProbabilities of all folds together, at one threshold:\n\n");
+    text.push_str("| protocol | EER | calibration error | found at 1 % false alarms | at 5 % |\n");
+    text.push_str("| --- | --- | --- | --- | --- |\n");
+    for report in protocols {
+        let pooled = report.pooled;
+        line(
+            text,
+            format_args!(
+                "| {} | {:.1} % | {:.3} | {:.1} % | {:.1} % |",
+                title(report.protocol),
+                pooled.eer * 100.0,
+                pooled.calibration_error,
+                pooled.detection_at_1_percent * 100.0,
+                pooled.detection_at_5_percent * 100.0
+            ),
+        );
     }
 }
 

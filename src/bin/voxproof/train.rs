@@ -9,8 +9,8 @@ use clap::builder::PossibleValuesParser;
 use indicatif::ProgressBar;
 use voxproof::features::FeatureSet;
 use voxproof::training::{
-    self, CorpusOptions, EvaluateOptions, ForestSettings, Progress, Protocol, Skipped, Stage,
-    TrainOptions, TrainingError,
+    self, CorpusOptions, EstimatorSettings, EvaluateOptions, ForestSettings, LogisticSettings,
+    Progress, Protocol, Skipped, Stage, TrainOptions, TrainingError, Weighting,
 };
 
 use crate::output::{ALL_JUDGED, Failure, SOME_FAILED, progress_bar};
@@ -45,11 +45,52 @@ struct CorpusArgs {
     jobs: Option<u16>,
 }
 
+/// What is fitted.
+#[derive(Debug, Args)]
+struct EstimatorArgs {
+    /// Kind of estimator
+    #[arg(long, default_value = "random-forest", value_name = "KIND",
+          value_parser = PossibleValuesParser::new(EstimatorSettings::KINDS))]
+    model: String,
+    /// Inverse strength of the regularisation, for logistic
+    #[arg(long, value_name = "C", default_value_t = LogisticSettings::default().c, value_parser = positive)]
+    c: f64,
+    /// What weighs the same in training, for logistic: the two classes, or also the engine families
+    /// and human sources within them
+    #[arg(long, value_name = "OVER", default_value = Weighting::default().name(),
+          value_parser = PossibleValuesParser::new(Weighting::ALL.iter().map(|w| w.name())))]
+    weighting: String,
+}
+
+impl EstimatorArgs {
+    fn settings(&self, seed: u64) -> EstimatorSettings {
+        if self.model == "logistic" {
+            EstimatorSettings::Logistic(LogisticSettings {
+                c: self.c,
+                weighting: Weighting::from_name(&self.weighting).unwrap_or_default(),
+            })
+        } else {
+            EstimatorSettings::RandomForest(ForestSettings {
+                seed,
+                ..ForestSettings::default()
+            })
+        }
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(c) if c > 0.0 && f64::is_finite(c) => Ok(c),
+        _ => Err("a number above 0 is expected".into()),
+    }
+}
+
 /// Train a model on a corpus of labelled clips
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   voxproof train --manifest corpus/manifest.csv --out models
+  voxproof train --manifest corpus/manifest.csv --model logistic --name linear --out models
   voxproof train --manifest training/public_sources.csv --clips corpus --hold-out training/held_out.csv --out models
 
 Writes NAME.bin (the artifact) and NAME.training.json. Clips that cannot be read are listed at the end.
@@ -57,12 +98,11 @@ Exit status: 0 all clips were used, 1 some could not be, 2 wrong usage.")]
 pub struct TrainArgs {
     #[command(flatten)]
     corpus: CorpusArgs,
-    /// Kind of estimator
-    #[arg(long, default_value = "random-forest", value_parser = PossibleValuesParser::new(["random-forest"]))]
-    model: String,
-    /// Name of the model and of its files
-    #[arg(long, default_value = "classic")]
-    name: String,
+    #[command(flatten)]
+    estimator: EstimatorArgs,
+    /// Name of the model and of its files [default: classic, or the kind of estimator if it is another]
+    #[arg(long)]
+    name: Option<String>,
     /// Folder for the artifact
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -73,12 +113,15 @@ pub struct TrainArgs {
 #[command(after_help = "\
 Examples:
   voxproof evaluate --manifest corpus/manifest.csv --report report
+  voxproof evaluate --manifest corpus/manifest.csv --model logistic --c 0.01 --report report
   voxproof evaluate --manifest corpus/manifest.csv --protocol leave-family-source-out --report report
 
 Fits a model for every fold and scores what the fold left out. Writes metrics.json and metrics.md.")]
 pub struct EvaluateArgs {
     #[command(flatten)]
     corpus: CorpusArgs,
+    #[command(flatten)]
+    estimator: EstimatorArgs,
     /// Protocol, may be given more than once [default: all]
     #[arg(long, value_name = "NAME",
           value_parser = PossibleValuesParser::new(Protocol::ALL.iter().map(|p| p.name())))]
@@ -111,13 +154,6 @@ impl CorpusArgs {
         })
     }
 
-    fn forest(&self) -> ForestSettings {
-        ForestSettings {
-            seed: self.seed,
-            ..ForestSettings::default()
-        }
-    }
-
     fn jobs(&self) -> Option<usize> {
         self.jobs.map(usize::from)
     }
@@ -125,11 +161,18 @@ impl CorpusArgs {
 
 /// Trains and writes an artifact.
 pub fn train(args: &TrainArgs) -> Result<ExitCode, Failure> {
+    let kind = args.estimator.model.as_str();
+    // Only the replaced stack's estimator may take the name of its model unasked.
+    let unnamed = if kind == "random-forest" {
+        "classic"
+    } else {
+        kind
+    };
     let options = TrainOptions {
         corpus: args.corpus.options()?,
-        name: args.name.clone(),
+        name: args.name.as_deref().unwrap_or(unnamed).into(),
         version: None,
-        forest: args.corpus.forest(),
+        estimator: args.estimator.settings(args.corpus.seed),
         out: args.out.clone(),
         jobs: args.corpus.jobs(),
     };
@@ -160,7 +203,8 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
     let options = EvaluateOptions {
         corpus: args.corpus.options()?,
         protocols,
-        forest: args.corpus.forest(),
+        estimator: args.estimator.settings(args.corpus.seed),
+        seed: args.corpus.seed,
         disjoint_speakers: args.disjoint_speakers,
         report: args.report.clone(),
         scores: args.scores.clone(),

@@ -1,0 +1,69 @@
+//! Which kind of estimator is trained, and with which settings.
+
+use std::fmt;
+
+use super::corpus::Corpus;
+use super::forest_fit::{self, ForestSettings};
+use super::logistic_fit::{self, LogisticSettings};
+use super::{TrainingError, manifest::Clip};
+use crate::model::Pipeline;
+
+/// An estimator to be fitted. In JSON, the settings alone: the kind stands beside them.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[serde(untagged)]
+pub enum EstimatorSettings {
+    /// The replaced stack's: [`forest_fit`].
+    RandomForest(ForestSettings),
+    /// The linear one: [`logistic_fit`].
+    Logistic(LogisticSettings),
+}
+
+impl EstimatorSettings {
+    /// Names of the kinds, as on the command line and in [`crate::model::ModelInfo`].
+    pub const KINDS: &'static [&'static str] = &["random-forest", "logistic"];
+
+    /// Name of the kind.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::RandomForest(_) => Self::KINDS[0],
+            Self::Logistic(_) => Self::KINDS[1],
+        }
+    }
+
+    /// Fits all stages to the clips `chosen` of a corpus.
+    ///
+    /// # Errors
+    /// [`TrainingError::Fit`] if the estimator cannot be fitted to them.
+    pub fn fit(&self, corpus: &Corpus, chosen: &[usize]) -> Result<Pipeline, TrainingError> {
+        let clips: Vec<&Clip> = chosen.iter().map(|&i| &corpus.clips[i]).collect();
+        let rows: Vec<&[f64]> = chosen.iter().map(|&i| corpus.rows[i].as_slice()).collect();
+        let is_ai: Vec<bool> = clips.iter().map(|clip| clip.is_ai()).collect();
+        match self {
+            Self::RandomForest(settings) => forest_fit::fit(&rows, &is_ai, settings),
+            Self::Logistic(settings) => {
+                let groups: Vec<&str> = clips.iter().map(|clip| group(clip)).collect();
+                logistic_fit::fit(&rows, &is_ai, &groups, settings)
+            }
+        }
+    }
+}
+
+/// What a clip shares with others that it is not independent of: the engine family of a synthetic
+/// clip, the recording source of a human one.
+fn group(clip: &Clip) -> &str {
+    if clip.is_ai() {
+        &clip.family
+    } else {
+        clip.source()
+    }
+}
+
+impl fmt::Display for EstimatorSettings {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::RandomForest(settings) => settings.fmt(f),
+            Self::Logistic(settings) => settings.fmt(f),
+        }
+    }
+}
