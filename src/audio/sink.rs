@@ -1,7 +1,7 @@
 //! Where every decoder's samples go: depth as in the replaced stack, mean of the channels, bound, resampling.
 
-use super::decode::{AudioError, DecodeLimits};
 use super::SAMPLE_RATE;
+use super::decode::{AudioError, DecodeLimits};
 use super::resample::Resampler;
 
 /// Source rates that are accepted, in Hz. Below, no speech is left to judge; above, nothing records.

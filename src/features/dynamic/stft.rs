@@ -36,8 +36,7 @@ impl Stft {
         let hann = |n: usize| 0.5 - 0.5 * (2.0 * PI * n as f64 / window as f64).cos();
         Self {
             fft: RealFftPlanner::new().plan_fft_forward(size),
-            // NumPy multiplies by the window rounded to the samples' type.
-            window: (0..window).map(|n| f64::from(hann(n) as f32)).collect(),
+            window: (0..window).map(hann).collect(),
         }
     }
 

@@ -153,7 +153,11 @@ impl Texture {
         for ((angles, coherence), range) in phases.into_iter().zip(PHASE_BANDS) {
             let width = range.len() as f64;
             let over_time: f64 = over_time[range].iter().map(|sum| sum.norm() / steps).sum();
-            values.extend([angles / (width * steps), over_time / width, coherence / steps]);
+            values.extend([
+                angles / (width * steps),
+                over_time / width,
+                coherence / steps,
+            ]);
         }
     }
 }

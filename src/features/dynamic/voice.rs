@@ -161,9 +161,7 @@ impl Voice {
             }
             let mean = total / LAGS.len() as f64;
             // The inverse transform leaves out the division by its length.
-            tracks
-                .prominence
-                .push((highest - mean) / FFT_SIZE as f64);
+            tracks.prominence.push((highest - mean) / FFT_SIZE as f64);
             tracks.lag.push(lag);
         });
         tracks
