@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use voxproof::features::{FeatureSet, FeatureVector};
 use voxproof::model::{Estimator, Model};
 use voxproof::training::manifest;
-use voxproof::training::report::replace_section;
 use voxproof::training::rng::Rng;
 use voxproof::training::{
     CorpusOptions, EstimatorSettings, EvaluateOptions, ForestSettings, Progress, Protocol,
@@ -396,14 +395,4 @@ fn clips_that_cannot_be_read_are_listed() {
         ),
         "{error}"
     );
-}
-
-#[test]
-fn a_card_without_markers_is_an_error() {
-    let card = folder("card").join("card.md");
-    fs::write(&card, "nothing here").unwrap();
-    let error = replace_section(&card, "figures", "x")
-        .unwrap_err()
-        .to_string();
-    assert!(error.contains("<!-- figures:begin -->"), "{error}");
 }

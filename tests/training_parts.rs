@@ -5,6 +5,7 @@ use std::path::Path;
 
 use voxproof::training::manifest::{self, Label};
 use voxproof::training::metrics::Ranking;
+use voxproof::training::report::replace_section;
 use voxproof::training::rng::Rng;
 
 fn eer_and_auc(scores: &[f64], labels: &[u8]) -> (f64, f64) {
@@ -129,4 +130,14 @@ fn a_manifest_needs_little_and_takes_other_words() {
         ),
         (Label::Human, "human", "unknown")
     );
+}
+
+#[test]
+fn a_card_without_markers_is_an_error() {
+    let card = Path::new(env!("CARGO_TARGET_TMPDIR")).join("card-without-markers.md");
+    std::fs::write(&card, "nothing here").unwrap();
+    let error = replace_section(&card, "figures", "x")
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("<!-- figures:begin -->"), "{error}");
 }

@@ -1,4 +1,4 @@
-"""Compares voxproof's forest with scikit-learn's on exactly the same numbers and the same splits.
+"""Compares voxproof's estimators with scikit-learn's on exactly the same numbers and the same splits.
 
     python3 -m venv .venv-sklearn && .venv-sklearn/bin/pip install scikit-learn==1.3.2 "numpy<2"
     voxproof train --manifest M --clips DIR --save-features features.jsonl --out /tmp/m
@@ -11,11 +11,17 @@ StandardScaler and RandomForestClassifier, with the settings of the replaced sta
 to the same folds, and prints AUC and EER of both. It exits with 1 if the mean AUC over all seeds and
 folds differs by more than 0.01, or the pooled EER by more than 0.01 on average.
 
+`--model logistic` compares the logistic regression instead: five folds once, since neither
+side is random. scikit-learn's LogisticRegression(C, class_weight="balanced") is fitted to values clipped at their
+0.5th and 99.5th percentile and standardised. Its intercept and coefficients are held against those that
+`voxproof train` wrote into the artifact (tolerance 1e-3), and each fold's EER against voxproof's (tolerance 0.001).
+
 `--scores FILE...` takes score files that were written before, instead of running voxproof.
 """
 import argparse
 import csv
 import json
+import struct
 import subprocess
 import sys
 import tempfile
@@ -24,11 +30,13 @@ from pathlib import Path
 import numpy as np
 import sklearn
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 TOLERANCE = 0.01
+LOGISTIC_TOLERANCE, COEFFICIENT_TOLERANCE = 0.001, 1e-3
 
 
 def read_features(path):
@@ -71,6 +79,65 @@ def reference(x, is_ai, folds, seed):
     return scores
 
 
+def fit_logistic(x, is_ai, c):
+    """Bounds of the training rows and the fitted pipeline behind them."""
+    low, high = np.percentile(x, 0.5, axis=0), np.percentile(x, 99.5, axis=0)
+    logistic = LogisticRegression(C=c, class_weight="balanced", solver="newton-cholesky", tol=1e-10)
+    return low, high, make_pipeline(StandardScaler(), logistic).fit(np.clip(x, low, high), is_ai)
+
+
+def read_logistic(path):
+    """Weights and bias of an artifact (layout: src/model/artifact.rs, src/model/logistic.rs)."""
+    data, at = Path(path).read_bytes(), 56
+
+    def take(code):
+        nonlocal at
+        values = struct.unpack_from("<" + code, data, at)
+        at += struct.calcsize("<" + code)
+        return values
+
+    for _ in range(5):  # name, version, features, training data, settings
+        take(f"{take('Q')[0]}s")
+    take("d")  # threshold
+    take(f"{take('Q')[0]}d"), take(f"{take('Q')[0]}d")  # scaler
+    assert take("I") == (1,), "not a logistic model"
+    return np.array(take(f"{take('Q')[0]}d")), take("d")[0]
+
+
+def compare_logistic(args, features):
+    """Prints both sides' figures; returns whether they agree."""
+    data = ["--manifest", args.manifest, "--feature-table", args.features, "--features", args.set, "--model", "logistic", "--c", str(args.c)]
+    data += ["--hold-out", args.hold_out] if args.hold_out else []
+    with tempfile.TemporaryDirectory() as folder:
+        scores, model = Path(folder) / "scores.csv", Path(folder) / "logistic.bin"
+        # Exit status 1 means that some clips of the manifest are not in the table.
+        evaluate = [args.voxproof, "evaluate", *data, "--protocol", "random", "--report", folder, "--scores", str(scores)]
+        for command in (evaluate, [args.voxproof, "train", *data, "--name", "logistic", "--out", folder]):
+            if subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode > 1:
+                sys.exit("failed: " + " ".join(command))
+        files, folds, is_ai, ours = read_scores(scores)
+        weights, bias = read_logistic(model)
+    x = np.array([features[file] for file in files])
+    _, _, whole = fit_logistic(x, is_ai, args.c)
+    d_weight = np.abs(whole[-1].coef_[0] - weights).max()
+    d_bias = abs(whole[-1].intercept_[0] - bias)
+    print(f"coefficients: largest {np.abs(weights).max():.4f}, largest difference {d_weight:.2e}; intercept {bias:.4f}, difference {d_bias:.2e}")
+    aucs, eers, off = [], [], 0.0
+    for fold in sorted(set(folds)):
+        test = folds == fold
+        low, high, model = fit_logistic(x[~test], is_ai[~test], args.c)
+        theirs = model.decision_function(np.clip(x[test], low, high))
+        log_odds = np.log(ours[test] / (1 - ours[test]))
+        # A calibration is a straight line in log-odds: what is left of a fitted one is disagreement.
+        line = np.polyfit(theirs, log_odds, 1)
+        off = max(off, np.abs(np.polyval(line, theirs) - log_odds).max())
+        aucs.append([roc_auc_score(is_ai[test], s) for s in (ours[test], theirs)])
+        eers.append([eer(s, is_ai[test]) for s in (ours[test], theirs)])
+    (auc, their_auc), (rate, their_rate) = np.mean(aucs, axis=0), np.mean(eers, axis=0)
+    print(f"mean over folds: AUC voxproof {auc:.4f} sklearn {their_auc:.4f}; EER voxproof {rate:.4f} sklearn {their_rate:.4f}; largest difference of log-odds {off:.2e}")
+    return max(d_weight, d_bias) <= COEFFICIENT_TOLERANCE and np.abs(np.diff(eers)).max() <= LOGISTIC_TOLERANCE
+
+
 def run_voxproof(args, seed, folder):
     """Lets voxproof split, fit and score with `seed`; returns the file of scores."""
     out = Path(folder) / f"scores-{seed}.csv"
@@ -89,6 +156,9 @@ def main():
     parser.add_argument("--voxproof", default="target/release/voxproof", help="the program")
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44], help="of the splits and of both forests")
     parser.add_argument("--scores", nargs="+", help="score files, one a seed, instead of running voxproof")
+    parser.add_argument("--model", choices=["random-forest", "logistic"], default="random-forest", help="which estimator")
+    parser.add_argument("--c", type=float, default=0.001, help="inverse regularisation strength, for logistic")
+    parser.add_argument("--set", default="classic", help="feature set of the table, for logistic")
     args = parser.parse_args()
     if not args.scores and not args.manifest:
         parser.error("--manifest is needed unless --scores is given")
@@ -97,6 +167,10 @@ def main():
 
     features = read_features(args.features)
     print(f"scikit-learn {sklearn.__version__}, numpy {np.__version__}")
+    if args.model == "logistic":
+        if not args.manifest:
+            parser.error("--manifest is needed for logistic")
+        sys.exit(int(not compare_logistic(args, features)))
     print("seed  mean AUC over folds: voxproof  sklearn     pooled EER: voxproof  sklearn   correlation of scores")
     aucs, eers = [], []
     with tempfile.TemporaryDirectory() as folder:
