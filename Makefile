@@ -56,13 +56,16 @@ bench: ## benchmarks of every stage
 
 # A folder with the clips of training/public_sources.csv; training/fetch_sources.py makes one.
 CLIPS ?= clips
-train: ## train the classic model on CLIPS into models/
-	$(CARGO) run --profile quick --bin voxproof -- train --manifest training/public_sources.csv --clips $(CLIPS) \
-		--hold-out training/held_out.csv --features classic --model random-forest --out models
+VOXPROOF_QUICK = $(CARGO) run --profile quick --bin voxproof --
+CORPUS = --manifest training/public_sources.csv --clips $(CLIPS) --hold-out training/held_out.csv
+train: ## train both embedded models on CLIPS into models/
+	$(VOXPROOF_QUICK) train $(CORPUS) --features dynamic --model logistic --name default --out models
+	$(VOXPROOF_QUICK) train $(CORPUS) --features classic --model random-forest --name classic --out target/classic
+	cp target/classic/classic.bin target/classic/classic.training.json models/
 
-evaluate: ## the protocols of the model card on CLIPS, into models/ and the card (about 20 minutes)
-	$(CARGO) run --profile quick --bin voxproof -- evaluate --manifest training/public_sources.csv --clips $(CLIPS) \
-		--hold-out training/held_out.csv --report models --model-card models/MODEL_CARD.md
+evaluate: ## the protocols of the default model's card on CLIPS, into models/ and the card
+	$(VOXPROOF_QUICK) evaluate $(CORPUS) --features dynamic --model logistic \
+		--report models --model-card models/MODEL_CARD.md
 
 invoke: $(VENV)/bin/sam ## start the function under cargo lambda and invoke it with every event
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke

@@ -18,9 +18,12 @@ pub use scaler::Scaler;
 use crate::features::{FeatureSet, FeatureVector};
 
 /// The embedded artifacts by name, the default one first.
-const EMBEDDED: &[(&str, &[u8])] = &[("classic", include_bytes!("../../models/classic.bin"))];
+const EMBEDDED: &[(&str, &[u8])] = &[
+    ("default", include_bytes!("../../models/default.bin")),
+    ("classic", include_bytes!("../../models/classic.bin")),
+];
 /// Their names alone.
-const EMBEDDED_NAMES: &[&str] = &[EMBEDDED[0].0];
+const EMBEDDED_NAMES: &[&str] = &[EMBEDDED[0].0, EMBEDDED[1].0];
 
 /// A loaded model: verified, ready to score, shared between threads.
 #[derive(Debug)]
