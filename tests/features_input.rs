@@ -4,8 +4,11 @@ use voxproof::audio::Waveform;
 use voxproof::features::{Extractor, FeatureError, FeatureSet, Scratch};
 
 fn extract(samples: Vec<f32>) -> Result<Vec<f64>, FeatureError> {
-    let extractor = Extractor::new(FeatureSet::Classic);
-    extractor
+    extract_set(FeatureSet::Classic, samples)
+}
+
+fn extract_set(set: FeatureSet, samples: Vec<f32>) -> Result<Vec<f64>, FeatureError> {
+    Extractor::new(set)
         .extract(&Waveform::new(samples), &mut Scratch::default())
         .map(|vector| vector.values)
 }
@@ -38,6 +41,33 @@ fn names_are_the_references_order() {
     }
     assert_eq!(FeatureSet::from_name("classic"), Some(FeatureSet::Classic));
     assert_eq!(FeatureSet::from_name("modern"), None);
+}
+
+#[test]
+fn names_of_the_dynamic_set_are_distinct_and_in_the_studys_order() {
+    let names = FeatureSet::Dynamic.names();
+    assert_eq!(names.len(), 425);
+    let at = [
+        (0, "lfcc_std_1"),
+        (20, "lfcc_skewness_1"),
+        (59, "lfcc_kurtosis_20"),
+        (60, "lfcc_delta_std_1"),
+        (179, "lfcc_delta2_kurtosis_20"),
+        (180, "wide_lfcc_std_1"),
+        (360, "modulation_1_3_hz_mean"),
+        (384, "cpp_mean"),
+        (398, "entropy_change_std"),
+        (399, "texture_low_time_difference_std"),
+        (424, "phase_advance_4_coherence_over_bins"),
+    ];
+    for (i, name) in at {
+        assert_eq!(names[i], name);
+    }
+    let mut sorted = names.to_vec();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(sorted.len(), 425);
+    assert_eq!(FeatureSet::from_name("dynamic"), Some(FeatureSet::Dynamic));
 }
 
 #[test]
@@ -105,10 +135,10 @@ fn samples_that_are_no_audio_are_an_error() {
     }
 }
 
-#[test]
-fn no_other_input_yields_nan() {
+/// Signals at the edge of what is audio, none of them silent.
+fn odd_signals() -> Vec<(&'static str, Vec<f32>)> {
     let noise = |n: usize| ((n as u32).wrapping_mul(2_654_435_761) >> 8) as f32 / 8_388_608.0 - 1.0;
-    let cases: Vec<(&str, Vec<f32>)> = vec![
+    vec![
         (
             "full-scale square",
             signal(|n| if n / 50 % 2 == 0 { 1.0 } else { -1.0 }),
@@ -145,8 +175,44 @@ fn no_other_input_yields_nan() {
             "half silent",
             signal(|n| if n < 16_000 { 0.0 } else { noise(n) }),
         ),
-    ];
-    for (name, samples) in cases {
+    ]
+}
+
+#[test]
+fn no_odd_signal_yields_nan_in_the_dynamic_set() {
+    let mut judged = 0;
+    for (name, samples) in odd_signals() {
+        match extract_set(FeatureSet::Dynamic, samples) {
+            Ok(values) => {
+                judged += 1;
+                assert_eq!(values.len(), 425);
+                assert!(values.iter().all(|v| v.is_finite()), "{name}: {values:?}");
+            }
+            // A single click is all that is left of its clip.
+            Err(FeatureError::TooLittleSpeech { seconds }) => assert!(seconds < 0.8, "{name}"),
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+    assert!(judged >= 9);
+}
+
+#[test]
+fn the_dynamic_set_has_the_same_errors() {
+    let dynamic = |samples| extract_set(FeatureSet::Dynamic, samples).unwrap_err();
+    assert!(matches!(
+        dynamic(vec![0.3; 22_049]),
+        FeatureError::TooShort { .. }
+    ));
+    assert_eq!(dynamic(signal(|_| 0.25)), FeatureError::Silent);
+    assert!(matches!(
+        dynamic(signal(|_| f32::NAN)),
+        FeatureError::OutOfRange { .. }
+    ));
+}
+
+#[test]
+fn no_other_input_yields_nan() {
+    for (name, samples) in odd_signals() {
         let values = extract(samples).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(values.len(), 73);
         assert!(values.iter().all(|v| v.is_finite()), "{name}: {values:?}");

@@ -89,7 +89,7 @@ impl Texture {
         let mut frame = 0;
         self.stft.frames(speech, |spectrum| {
             for (bin, x) in spectrum.iter().enumerate() {
-                let magnitude = x.norm();
+                let magnitude = x.norm_sqr().sqrt();
                 logs[bin] = (magnitude + 1e-6).ln();
                 levels[bin].push(logs[bin]);
                 // The phase of 0 is 0.
