@@ -7,17 +7,20 @@ neither the way clips are cut nor the container they end in can tell them apart.
 import array
 import os
 import subprocess
+import tempfile
+from pathlib import Path
 
 MIN_SECONDS, MAX_SECONDS = 2.0, 8.0
 SAMPLE_RATES = (16000, 22050, 24000)
 BITRATES = (40, 48, 56)
+BATCH = 16
 # A peak below this is silence to an ear: prompt packages hold files of pure silence.
 SILENT_PEAK = 500
 FRAME_SECONDS = 0.02
 
 
 def read_wav(data):
-    """Samples and rate of a 16-bit mono WAV, also one from a pipe (whose size fields are wrong)."""
+    """Samples and rate of a 16-bit mono WAV, also where its size fields are wrong (a pipe's)."""
     at, rate = 12, 0
     while at + 8 <= len(data):
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
@@ -30,29 +33,77 @@ def read_wav(data):
     raise ValueError("no audio data in the decoder's answer")
 
 
-def decode(source, options=(), rate=None):
-    """Decode a path, or bytes, to mono samples; `options` stand before the input (raw formats)."""
-    stdin = source if isinstance(source, bytes) else None
-    command = ["ffmpeg", "-v", "error", "-nostdin"] if stdin is None else ["ffmpeg", "-v", "error"]
-    command += [*options, "-i", "-" if stdin is not None else str(source), "-map", "0:a:0", "-ac", "1"]
-    if rate:
-        command += ["-ar", str(rate)]
-    command += ["-c:a", "pcm_s16le", "-bitexact", "-f", "wav", "-"]
-    done = subprocess.run(command, input=stdin, capture_output=True)
+def run_ffmpeg(arguments):
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-threads", "1", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True)
     if done.returncode:
         raise ValueError(done.stderr.decode(errors="replace").strip()[-200:])
-    return read_wav(done.stdout)
 
 
-def encode(samples, rate, path, rng):
-    """Write an MP3 whose rate and bitrate are drawn, whatever the class: the container is no cue."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    command = ["ffmpeg", "-v", "error", "-y", "-threads", "1", "-f", "s16le", "-ar", str(rate), "-ac", "1", "-i", "-"]
-    command += ["-ar", str(rng.choice(SAMPLE_RATES)), "-c:a", "libmp3lame"]
-    command += ["-b:a", f"{rng.choice(BITRATES)}k", "-map_metadata", "-1", "-f", "mp3", str(part)]
-    subprocess.run(command, input=samples.tobytes(), check=True, capture_output=True)
-    os.replace(part, path)
+def decode_many(paths, options=(), rate=None):
+    """Decode files to mono (samples, rate), or a ValueError for one that cannot be read.
+
+    Starting ffmpeg costs ten times what a short clip does, so one process takes them all; only
+    when that fails is each tried alone. `options` stand before the input (raw formats)."""
+    with tempfile.TemporaryDirectory() as folder:
+        wavs = [Path(folder) / f"{number}.wav" for number in range(len(paths))]
+        inputs, outputs = [], []
+        for number, (path, wav) in enumerate(zip(paths, wavs)):
+            inputs += [*options, "-i", path]
+            outputs += ["-map", f"{number}:a:0", "-ac", "1", *(("-ar", rate) if rate else ())]
+            outputs += ["-c:a", "pcm_s16le", "-bitexact", wav]
+        try:
+            run_ffmpeg(inputs + outputs)
+        except ValueError as error:
+            if len(paths) == 1:
+                return [error]
+            return [decode_many([path], options, rate)[0] for path in paths]
+        return [read_wav(wav.read_bytes()) for wav in wavs]
+
+
+def decode(path, rate=None):
+    answer = decode_many([path], rate=rate)[0]
+    if isinstance(answer, ValueError):
+        raise answer
+    return answer
+
+
+class Encoder:
+    """Writes MP3s, sixteen to an ffmpeg process, whose rate and bitrate are drawn whatever the
+    class: the container is no cue. A file appears under its name only once it is whole."""
+
+    def __init__(self):
+        self.waiting = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        # Also after an error: what was made stays made.
+        self.flush()
+
+    def add(self, samples, rate, path, rng):
+        self.waiting.append((samples, rate, path, rng.choice(SAMPLE_RATES), rng.choice(BITRATES)))
+        if len(self.waiting) == BATCH:
+            self.flush()
+
+    def flush(self):
+        if not self.waiting:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            inputs, outputs = [], []
+            for number, (samples, rate, path, to_rate, kilobits) in enumerate(self.waiting):
+                raw = Path(folder) / f"{number}.raw"
+                raw.write_bytes(samples.tobytes())
+                path.parent.mkdir(parents=True, exist_ok=True)
+                inputs += ["-f", "s16le", "-ar", rate, "-ac", "1", "-i", raw]
+                outputs += ["-map", f"{number}:a:0", "-ar", to_rate, "-c:a", "libmp3lame"]
+                outputs += ["-b:a", f"{kilobits}k", "-map_metadata", "-1", "-f", "mp3"]
+                outputs += [path.with_name(path.name + ".part")]
+            run_ffmpeg(inputs + outputs)
+        for _, _, path, _, _ in self.waiting:
+            os.replace(path.with_name(path.name + ".part"), path)
+        self.waiting = []
 
 
 def is_silent(samples):
@@ -70,6 +121,8 @@ def frame_energies(samples, rate):
 
 def split(samples, rate, rng):
     """Cut a long recording at its quiet places into pieces of 2 to 8 s; a short rest is dropped."""
+    if len(samples) <= MAX_SECONDS * rate:
+        return [samples] if len(samples) >= MIN_SECONDS * rate else []
     size = max(1, int(rate * FRAME_SECONDS))
     energies = frame_energies(samples, rate)
     # A pause is quiet for a while: 100 ms, not the gap of one plosive.

@@ -73,6 +73,8 @@ def run_stage(stage, args, work, skipped):
             if count is None:
                 skipped.append((name, note))
                 count, note = "skipped", note
+            # After each source there is a manifest: training can begin on what is there.
+            manifest.write_manifest(args.out)
             print(f"[{number}/{len(waiting)}] {name}: {count} {note}".rstrip(), flush=True)
 
 

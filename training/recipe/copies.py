@@ -60,7 +60,7 @@ def make(spec, debian, python, out, limit, progress):
     count = COPIED if limit is None else limit
     fields = {"label": "ai", "engine": spec["name"], "family": spec["family"], "kind": spec["kind"]}
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, audio.Encoder() as encoder:
             wav = Path(folder) / "copy.wav"
             for row in selection(human_rows(out), spec["name"], count):
                 parts = Path(row["path"]).with_suffix("").parts[1:]
@@ -72,7 +72,7 @@ def make(spec, debian, python, out, limit, progress):
                     except (Refused, ValueError) as error:
                         failures.append(f"{path}: {error}")
                         continue
-                    audio.encode(samples, rate, out / path, manifest.seeded(path))
+                    encoder.add(samples, rate, out / path, manifest.seeded(path))
                 rows.append(row | fields | {"path": path})
                 progress(len(rows))
     finally:

@@ -166,8 +166,9 @@ class Python:
         if not stamp.exists():
             shutil.rmtree(folder, ignore_errors=True)
             run([sys.executable, "-m", "venv", str(folder)], check=True)
-            done = run([str(folder / "bin/pip"), "install", "-q", "--disable-pip-version-check", *pins])
-            if done.returncode:
+            pip = [str(folder / "bin/pip"), "--disable-pip-version-check", "install", "-q"]
+            done = run([*pip, *pins]) if pins else None
+            if done and done.returncode:
                 raise Missing(f"PyPI packages of {name}: {done.stderr.strip()[-300:]}")
             stamp.touch()
         self.record(pins)

@@ -1,6 +1,9 @@
 """Human speech: unpack a package, group its recordings by speaker, cut and join them to clips."""
 
+import itertools
 import re
+import tempfile
+from pathlib import Path
 
 from . import audio
 from .archives import READERS
@@ -36,16 +39,40 @@ def recordings(source, folder):
 
 
 def decoded(source, entries, unreadable):
-    for name, opener in entries:
-        try:
-            yield audio.decode(opener(), source.get("decode", ()), source.get("rate"))
-        except (ValueError, OSError) as error:
-            unreadable.append(f"{name}: {error}")
+    """Samples at one rate: that of the source, or of a speaker's first recording, for recordings
+    of another rate would play at the wrong speed once joined."""
+    rate = source.get("rate")
+    with tempfile.TemporaryDirectory() as folder:
+        for start in range(0, len(entries), audio.BATCH):
+            batch = entries[start : start + audio.BATCH]
+            paths = [as_file(opener(), folder, place) for place, (_, opener) in enumerate(batch)]
+            answers = audio.decode_many(paths, source.get("decode", ()), source.get("rate"))
+            for (name, _), answer in zip(batch, answers):
+                if isinstance(answer, ValueError):
+                    unreadable.append(f"{name}: {answer}")
+                    continue
+                rate = rate or answer[1]
+                if answer[1] == rate:
+                    yield answer
 
 
-def rate_of(source, entries):
-    """The rate at which a speaker's recordings are joined: given, or that of the first."""
-    return source.get("rate") or audio.decode(entries[0][1](), source.get("decode", ()))[1]
+def as_file(opened, folder, place):
+    """A path for a recording that a game's archive gives as bytes."""
+    if isinstance(opened, bytes):
+        path = Path(folder) / str(place)
+        path.write_bytes(opened)
+        return path
+    return opened
+
+
+def clips(pieces, rng):
+    """(clip, rate) from decoded recordings; the rate is known with the first of them."""
+    first = next(pieces, None)
+    if first is not None:
+        samples = itertools.chain([first[0]], (its for its, _ in pieces))
+        for clip in audio.shape(samples, first[1], rng):
+            if not audio.is_silent(clip):
+                yield clip, first[1]
 
 
 def language_code(language):
@@ -55,41 +82,34 @@ def language_code(language):
 def make(source, folder, out, limit, progress):
     """Make a source's clips; returns its manifest rows and the recordings that could not be read."""
     rows, unreadable = [], []
-    for (speaker, language), entries in recordings(source, folder).items():
-        rng = seeded(source["name"], speaker, language)
-        rng.shuffle(entries)
-        rate = rate_of(source, entries)
-        cap = source.get("cap", CAP)
-        cap = cap if limit is None else min(cap, limit)
-        pieces = (
-            samples
-            for samples, its in decoded(source, entries, unreadable)
-            # Recordings of another rate would play at the wrong speed once joined.
-            if its == rate
-        )
-        for number, clip in enumerate(audio.shape(pieces, rate, rng)):
-            if number >= cap:
-                break
-            if audio.is_silent(clip):
-                continue
-            who = slug(speaker) if speaker != language else language_code(language)
-            path = f"clips/{source['name']}/{who}-{number:03d}.mp3"
-            if not (out / path).exists():
-                audio.encode(clip, rate, out / path, seeded(path))
-            group = source["name"] if source.get("cast") else f"{source['name']}/{speaker}"
-            rows.append(
-                {
-                    "path": path,
-                    "label": "human",
-                    "engine": "human",
-                    "family": "human",
-                    "kind": "human",
-                    "corpus": source["name"],
-                    "speaker": f"{source['name']}/{speaker}",
-                    "language": language_code(language),
-                    "licence": source["licence"],
-                    "split_group": source.get("groups", {}).get(speaker, group),
-                }
-            )
-            progress(len(rows))
+    cap = source.get("cap", CAP)
+    cap = cap if limit is None else min(cap, limit)
+    with audio.Encoder() as encoder:
+        for (speaker, language), entries in recordings(source, folder).items():
+            rng = seeded(source["name"], speaker, language)
+            rng.shuffle(entries)
+            made = clips(decoded(source, entries, unreadable), rng)
+            for number, (clip, rate) in enumerate(itertools.islice(made, cap)):
+                who = slug(speaker) if speaker != language else language_code(language)
+                path = f"clips/{source['name']}/{who}-{number:03d}.mp3"
+                if not (out / path).exists():
+                    encoder.add(clip, rate, out / path, seeded(path))
+                rows.append(row(source, speaker, language, path))
+                progress(len(rows))
     return rows, unreadable
+
+
+def row(source, speaker, language, path):
+    group = source["name"] if source.get("cast") else f"{source['name']}/{speaker}"
+    return {
+        "path": path,
+        "label": "human",
+        "engine": "human",
+        "family": "human",
+        "kind": "human",
+        "corpus": source["name"],
+        "speaker": f"{source['name']}/{speaker}",
+        "language": language_code(language),
+        "licence": source["licence"],
+        "split_group": source.get("groups", {}).get(speaker, group),
+    }

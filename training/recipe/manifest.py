@@ -41,9 +41,12 @@ def load_rows(out, source):
 
 
 def is_complete(out, source, limit):
-    """Whether an earlier run made this source with the same limit, and its clips still exist."""
+    """Whether an earlier run made as much of this source or more, and its clips still exist."""
     record = load_rows(out, source)
-    if record is None or record["limit"] != limit or record["failures"]:
+    if record is None:
+        return False
+    made = record["limit"]
+    if made is not None and (limit is None or made < limit):
         return False
     return all((out / row["path"]).exists() for row in record["rows"])
 

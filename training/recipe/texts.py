@@ -4,6 +4,8 @@ import html
 import re
 from pathlib import Path
 
+from .manifest import write_atomic
+
 SENTENCES = Path(__file__).parent.parent / "sentences"
 
 FORTUNES = {
@@ -58,9 +60,11 @@ def own_list(language):
 
 def pool(debian, language):
     own = own_list(language)
-    if own.exists():
-        return own.read_text(encoding="utf-8").splitlines()
-    return from_fortunes(debian, language)
+    kept = debian.work / "texts" / f"{language}.txt"
+    if not own.exists() and not kept.exists():
+        # Reading all fortunes takes seconds; every voice of the language asks again.
+        write_atomic(kept, "\n".join(from_fortunes(debian, language)))
+    return (own if own.exists() else kept).read_text(encoding="utf-8").splitlines()
 
 
 def utterances(pool, language, rng):
