@@ -67,6 +67,12 @@ class Shaping(unittest.TestCase):
         self.assertEqual(len(gap), int(0.3 * RATE))
         self.assertTrue(0 < max(gap) <= 30)
 
+    def test_a_word_in_a_long_silence_counts_as_short(self):
+        word = silence(1) + tone(0.6) + silence(1)
+        self.assertAlmostEqual(len(audio.trim(word, RATE)) / RATE, 0.8, delta=0.06)
+        # Six words make a clip or two of speech, not six of silence.
+        self.assertIn(len(self.lengths([word] * 6)), (1, 2))
+
     def test_silent_and_tiny_recordings_are_left_out(self):
         self.assertEqual(self.lengths([silence(4), tone(0.1)]), [])
 

@@ -140,6 +140,19 @@ def split(samples, rate, rng):
     return pieces
 
 
+def trim(samples, rate):
+    """The speech of a short recording with a tenth of a second around it: letters and words are
+    often recorded with seconds of nothing before and after."""
+    energies = frame_energies(samples, rate)
+    if not energies:
+        return samples
+    size = max(1, int(rate * FRAME_SECONDS))
+    floor = sorted(energies)[len(energies) // 10]
+    threshold = max(1e-4 * max(energies), min(10 * floor, 0.05 * max(energies)))
+    loud = [place for place, energy in enumerate(energies) if energy > threshold]
+    return samples[max(0, loud[0] - 5) * size : (loud[-1] + 6) * size] if loud else samples
+
+
 def quiet_gap(samples, rate, seconds):
     """A gap filled with the recording's own quietest 40 ms, to and fro: digital zeros between
     pieces would mark a clip as joined, and another room's noise would mark the join."""
@@ -168,13 +181,16 @@ def shape(recordings, rate, rng):
     pending, held = [], 0.0
     wanted = rng.uniform(MIN_SECONDS, MIN_SECONDS + 3)
     for samples in recordings:
-        seconds = len(samples) / rate
-        if seconds < 0.15 or is_silent(samples):
+        if is_silent(samples):
             continue
+        spoken = trim(samples, rate) if len(samples) < 2 * MIN_SECONDS * rate else samples
+        seconds = len(spoken) / rate
         if seconds >= MIN_SECONDS:
             yield from split(samples, rate, rng)
             continue
-        pending.append(samples)
+        if seconds < 0.15:
+            continue
+        pending.append(spoken)
         # Each join adds a gap; half a second is its longest.
         held += seconds + 0.5
         if held >= wanted + 0.5:
@@ -183,3 +199,7 @@ def shape(recordings, rate, rng):
             wanted = rng.uniform(MIN_SECONDS, MIN_SECONDS + 3)
             if MIN_SECONDS <= len(clip) / rate <= MAX_SECONDS:
                 yield clip
+    # What is left may be a clip all the same, for a speaker of few words.
+    clip = join(pending, rate, rng)
+    if MIN_SECONDS <= len(clip) / rate <= MAX_SECONDS:
+        yield clip
