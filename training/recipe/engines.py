@@ -75,14 +75,25 @@ class Flite(Engine):
 
 
 class Festival(Engine):
+    def prepare(self, work, python):
+        # Debian's build takes no heed of --libdir.
+        self.folder = work / "festival"
+        program = self.root / "usr/bin/festival"
+        relocate(program, self.folder / "festival", b"/usr/share/festival", b"data")
+        link(self.folder / "data", self.root / "usr/share/festival")
+
     def speak(self, voice, text, wav, rng):
-        share = self.root / "usr/share/festival"
-        setting = f"(begin (voice_{voice['id']}) (Parameter.set 'Duration_Stretch {rng.uniform(0.9, 1.2):.2f}))"
-        with tempfile.NamedTemporaryFile(suffix=".txt") as file:
-            file.write(text.encode(voice.get("encoding", "utf-8"), "ignore"))
+        quoted = text.replace("\\", " ").replace('"', " ")
+        lines = [
+            f"(voice_{voice['id']})",
+            f"(Parameter.set 'Duration_Stretch {rng.uniform(0.9, 1.2):.2f})",
+            f'(set! spoken (utt.synth (Utterance Text "{quoted}")))',
+            f"(utt.save.wave spoken \"{wav}\" 'riff)",
+        ]
+        with tempfile.NamedTemporaryFile(suffix=".scm") as file:
+            file.write("\n".join(lines).encode(voice.get("encoding", "utf-8"), "ignore"))
             file.flush()
-            command = ["festival", "--libdir", share, "--script", self.root / "usr/bin/text2wave"]
-            self.call([*command, "-eval", setting, "-o", wav, file.name])
+            self.call(["./festival", "-b", file.name], cwd=self.folder)
 
 
 class RHVoice(Engine):
