@@ -38,6 +38,7 @@ test-full: $(VENV)/bin/sam test ## make test, then what needs tools from PyPI, w
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam validate --lint --template-file template.yaml
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke
 	python3 training/test_fetch_sources.py
+	python3 training/test_packages.py
 
 $(VENV)/bin/sam:
 	python3 -m venv $(VENV)
