@@ -85,6 +85,7 @@ class Festival(Engine):
     def speak(self, voice, text, wav, rng):
         quoted = text.replace("\\", " ").replace('"', " ")
         lines = [
+            voice.get("setting", ""),
             f"(voice_{voice['id']})",
             f"(Parameter.set 'Duration_Stretch {rng.uniform(0.9, 1.2):.2f})",
             f'(set! spoken (utt.synth (Utterance Text "{quoted}")))',
