@@ -4,6 +4,7 @@ apt gets a package list of its own (Debian 12 with contrib and non-free), so the
 sources stay as they are.
 """
 
+import hashlib
 import os
 import re
 import shutil
@@ -162,7 +163,7 @@ class Python:
 
     def venv(self, name, pins):
         folder = self.work / "venv" / name
-        stamp = folder / ("pins-" + "-".join(sorted(pins)).replace("/", "_")[:200])
+        stamp = folder / f"pins-{hashlib.sha256(' '.join(sorted(pins)).encode()).hexdigest()[:16]}"
         if not stamp.exists():
             shutil.rmtree(folder, ignore_errors=True)
             run([sys.executable, "-m", "venv", str(folder)], check=True)
