@@ -4,15 +4,19 @@
 //! MFCC), [`spectral`] (centroid, roll-off), [`chroma`] (tuning, pitch classes), [`tempo`] (onsets,
 //! periodicity), [`time_domain`] (zero crossings, RMS, silence), and [`statistics`] over the
 //! frames. Each feature set joins the stages that it needs; [`classic`] is the first. [`dynamic`] is
-//! how speech moves rather than its averages, at 16,000 Hz, with stages of its own.
+//! how speech moves rather than its averages, at 16,000 Hz, with stages of its own; [`artefact`] is
+//! that and what synthesis leaves in the fine structure of spectrum, phase, residual and envelope.
 //!
 //! Guarantee: on the same samples, every value of `classic` is within 1e-3 (relative) or 1e-4
 //! (absolute) of librosa 0.10.1's, and the tempo within 0.01; `tests/features_parity.rs` holds it.
-//! `dynamic` is held to its own reference by `tests/dynamic_parity.rs`.
+//! `dynamic` is held to its own reference by `tests/dynamic_parity.rs`, what `artefact` adds to it by
+//! `tests/artefact_parity.rs`.
 
+pub mod artefact;
 pub mod chroma;
 pub mod classic;
 pub mod dynamic;
+pub mod logarithm;
 pub mod mel;
 pub mod spectral;
 pub mod spectrogram;
@@ -23,6 +27,7 @@ pub mod time_domain;
 use std::sync::LazyLock;
 
 use crate::audio::Waveform;
+use artefact::Artefact;
 use classic::{Classic, ClassicScratch};
 use dynamic::Dynamic;
 
@@ -36,17 +41,24 @@ pub enum FeatureSet {
     Classic,
     /// 425 statistics of how the spectrum, the envelope and the pitch change over time.
     Dynamic,
+    /// Those 425, and 396 of the fine structure of spectrum, phase, residual and envelope.
+    Artefact,
 }
 
 impl FeatureSet {
     /// All sets there are.
-    pub const ALL: &'static [FeatureSet] = &[FeatureSet::Classic, FeatureSet::Dynamic];
+    pub const ALL: &'static [FeatureSet] = &[
+        FeatureSet::Classic,
+        FeatureSet::Dynamic,
+        FeatureSet::Artefact,
+    ];
 
     /// The set's name, as the command line and artifacts write it.
     pub fn name(self) -> &'static str {
         match self {
             FeatureSet::Classic => "classic",
             FeatureSet::Dynamic => "dynamic",
+            FeatureSet::Artefact => "artefact",
         }
     }
 
@@ -59,9 +71,11 @@ impl FeatureSet {
     pub fn names(self) -> &'static [String] {
         static CLASSIC: LazyLock<Vec<String>> = LazyLock::new(classic::names);
         static DYNAMIC: LazyLock<Vec<String>> = LazyLock::new(dynamic::names);
+        static ARTEFACT: LazyLock<Vec<String>> = LazyLock::new(artefact::names);
         match self {
             FeatureSet::Classic => &CLASSIC,
             FeatureSet::Dynamic => &DYNAMIC,
+            FeatureSet::Artefact => &ARTEFACT,
         }
     }
 }
@@ -119,12 +133,14 @@ pub struct Extractor {
 enum Stages {
     Classic(Box<Classic>),
     Dynamic(Box<Dynamic>),
+    Artefact(Box<Artefact>),
 }
 
 /// Working memory of one extraction, reused from clip to clip; one for each thread.
 ///
 /// For `classic` it grows to about 5 kB a frame (200 kB a second) for clips of up to 64 s, 14 MB at
-/// most; longer clips need about 100 bytes a frame. `dynamic` keeps nothing between clips.
+/// most; longer clips need about 100 bytes a frame. `dynamic` and
+/// `artefact` keep nothing between clips; `artefact` takes 300 kB a second while it runs, of 60 s at most.
 #[derive(Debug, Default)]
 pub struct Scratch {
     classic: ClassicScratch,
@@ -136,6 +152,7 @@ impl Extractor {
         let stages = match set {
             FeatureSet::Classic => Stages::Classic(Box::default()),
             FeatureSet::Dynamic => Stages::Dynamic(Box::default()),
+            FeatureSet::Artefact => Stages::Artefact(Box::default()),
         };
         Self { set, stages }
     }
@@ -150,7 +167,7 @@ impl Extractor {
     /// # Errors
     /// [`FeatureError::TooShort`] below [`MIN_SECONDS`], [`FeatureError::Silent`] without sound,
     /// [`FeatureError::OutOfRange`] for samples that are no audio, and for `dynamic`
-    /// [`FeatureError::TooLittleSpeech`].
+    /// and `artefact` [`FeatureError::TooLittleSpeech`].
     pub fn extract(
         &self,
         waveform: &Waveform,
@@ -165,6 +182,7 @@ impl Extractor {
                 classic.extract(waveform.samples(), &mut scratch.classic)?
             }
             Stages::Dynamic(dynamic) => dynamic.extract(waveform.samples())?,
+            Stages::Artefact(artefact) => artefact.extract(waveform.samples())?,
         };
         debug_assert!(values.iter().all(|v| v.is_finite()));
         Ok(FeatureVector {

@@ -82,7 +82,8 @@ pub struct FeaturesArgs {
     /// Audio files, folders, or - for standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Feature set: classic (the 73 librosa features of the replaced stack) or dynamic (425 of how speech moves)
+    /// Feature set: classic (the 73 librosa features of the replaced stack), dynamic (425 of how speech moves) or
+    /// artefact (those and 396 of the fine structure of spectrum, phase, residual and envelope)
     #[arg(long, default_value = "classic", value_name = "NAME")]
     pub set: String,
     /// One JSON object a line

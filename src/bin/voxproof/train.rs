@@ -25,7 +25,7 @@ struct CorpusArgs {
     /// Folder that the manifest's files are relative to [default: the manifest's own]
     #[arg(long, value_name = "DIR")]
     clips: Option<PathBuf>,
-    /// Feature set
+    /// Feature set: classic, dynamic or artefact
     #[arg(long, default_value = "classic", value_name = "SET")]
     features: String,
     /// CSV of speakers that are left out, with all of their clips (column speaker)
