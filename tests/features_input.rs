@@ -271,13 +271,6 @@ fn what_artefact_adds_is_bounded_and_tells_a_tone_from_noise() {
             if share || name.contains("envelope_correlation") {
                 assert!(values[i].abs() <= 1.0 + 1e-6, "{name} {}", values[i]);
             }
-            if name.contains("kurtosis") && !name.contains("mean") && i >= 425 {
-                assert!(
-                    values[i] >= -3.0 || name.starts_with("lpc_residual"),
-                    "{name} {}",
-                    values[i]
-                );
-            }
         }
     }
     let at = |values: &[f64], wanted: &str| values[names.iter().position(|n| n == wanted).unwrap()];
