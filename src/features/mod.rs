@@ -4,12 +4,14 @@
 //! MFCC), [`spectral`] (centroid, roll-off), [`chroma`] (tuning, pitch classes), [`tempo`] (onsets,
 //! periodicity), [`time_domain`] (zero crossings, RMS, silence), and [`statistics`] over the
 //! frames. Each feature set joins the stages that it needs; [`classic`] is the first. [`dynamic`] is
-//! how speech moves rather than its averages, at 16,000 Hz, with stages of its own.
+//! how speech moves rather than its averages, at 16,000 Hz, with stages of its own. [`channel`] is a control for
+//! evaluation: what a file tells without its speech.
 //!
 //! Guarantee: on the same samples, every value of `classic` is within 1e-3 (relative) or 1e-4
 //! (absolute) of librosa 0.10.1's, and the tempo within 0.01; `tests/features_parity.rs` holds it.
 //! `dynamic` is held to its own reference by `tests/dynamic_parity.rs`.
 
+pub mod channel;
 pub mod chroma;
 pub mod classic;
 pub mod dynamic;
@@ -23,6 +25,7 @@ pub mod time_domain;
 use std::sync::LazyLock;
 
 use crate::audio::Waveform;
+use channel::Channel;
 use classic::{Classic, ClassicScratch};
 use dynamic::Dynamic;
 
@@ -36,17 +39,24 @@ pub enum FeatureSet {
     Classic,
     /// 425 statistics of how the spectrum, the envelope and the pitch change over time.
     Dynamic,
+    /// 8 figures of the file and nothing of the speech: the control that honest data leaves at chance.
+    Channel,
 }
 
 impl FeatureSet {
     /// All sets there are.
-    pub const ALL: &'static [FeatureSet] = &[FeatureSet::Classic, FeatureSet::Dynamic];
+    pub const ALL: &'static [FeatureSet] = &[
+        FeatureSet::Classic,
+        FeatureSet::Dynamic,
+        FeatureSet::Channel,
+    ];
 
     /// The set's name, as the command line and artifacts write it.
     pub fn name(self) -> &'static str {
         match self {
             FeatureSet::Classic => "classic",
             FeatureSet::Dynamic => "dynamic",
+            FeatureSet::Channel => "channel",
         }
     }
 
@@ -59,9 +69,11 @@ impl FeatureSet {
     pub fn names(self) -> &'static [String] {
         static CLASSIC: LazyLock<Vec<String>> = LazyLock::new(classic::names);
         static DYNAMIC: LazyLock<Vec<String>> = LazyLock::new(dynamic::names);
+        static CHANNEL: LazyLock<Vec<String>> = LazyLock::new(channel::names);
         match self {
             FeatureSet::Classic => &CLASSIC,
             FeatureSet::Dynamic => &DYNAMIC,
+            FeatureSet::Channel => &CHANNEL,
         }
     }
 }
@@ -119,6 +131,7 @@ pub struct Extractor {
 enum Stages {
     Classic(Box<Classic>),
     Dynamic(Box<Dynamic>),
+    Channel(Box<Channel>),
 }
 
 /// Working memory of one extraction, reused from clip to clip; one for each thread.
@@ -136,6 +149,7 @@ impl Extractor {
         let stages = match set {
             FeatureSet::Classic => Stages::Classic(Box::default()),
             FeatureSet::Dynamic => Stages::Dynamic(Box::default()),
+            FeatureSet::Channel => Stages::Channel(Box::default()),
         };
         Self { set, stages }
     }
@@ -165,6 +179,7 @@ impl Extractor {
                 classic.extract(waveform.samples(), &mut scratch.classic)?
             }
             Stages::Dynamic(dynamic) => dynamic.extract(waveform.samples())?,
+            Stages::Channel(channel) => channel.extract(waveform.samples())?,
         };
         debug_assert!(values.iter().all(|v| v.is_finite()));
         Ok(FeatureVector {
