@@ -335,10 +335,17 @@ fn a_copy_through_the_channel_is_written_and_described() {
     let copy = |seed: &str| {
         let output = voxproof(&["channel", HUMAN, out, "--preset", "study", "--seed", seed]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        (stdout(&output).to_owned(), std::fs::read(out).expect("it was written"))
+        (
+            stdout(&output).to_owned(),
+            std::fs::read(out).expect("it was written"),
+        )
     };
     let first = copy("7");
-    assert!(first.0.contains("tilt ") && first.0.contains("kbit/s at "), "{}", first.0);
+    assert!(
+        first.0.contains("tilt ") && first.0.contains("kbit/s at "),
+        "{}",
+        first.0
+    );
     assert_eq!(copy("7"), first);
     assert_ne!(copy("8").1, first.1);
     let judged = voxproof(&["detect", out]);
@@ -349,7 +356,11 @@ fn a_copy_through_the_channel_is_written_and_described() {
     assert!(stderr(&missing).contains("nonesuch.mp3: cannot be read"));
     let preset = voxproof(&["channel", HUMAN, out, "--preset", "narrow"]);
     assert_eq!(preset.status.code(), Some(2));
-    assert!(stderr(&preset).contains("study, wide"), "{}", stderr(&preset));
+    assert!(
+        stderr(&preset).contains("study, wide"),
+        "{}",
+        stderr(&preset)
+    );
 }
 
 #[test]

@@ -106,18 +106,12 @@ impl Ffmpeg {
             encode.extend(["-b:a", bitrate]);
         }
         encode.extend(["-f", container, "pipe:1"]);
-        let mut decode = vec![
-            "-f",
-            if container == "adts" {
-                "aac"
-            } else {
-                container
-            },
-        ];
-        if container == "g722" {
-            decode.extend(["-ar", &rate_text]);
-        }
-        decode.extend(["-i", "pipe:0"]);
+        let demuxer = if container == "adts" {
+            "aac"
+        } else {
+            container
+        };
+        let mut decode = vec!["-f", demuxer, "-i", "pipe:0"];
         decode.extend(raw);
         decode.push("pipe:1");
 
@@ -140,7 +134,7 @@ impl Ffmpeg {
     fn run(self, arguments: &[&str], input: Vec<u8>) -> Result<Vec<u8>, ChannelError> {
         let failed = |error: std::io::Error| self.failed(&format!("ffmpeg: {error}"));
         let mut ffmpeg = Command::new("ffmpeg")
-            .args(["-v", "error", "-nostdin", "-bitexact", "-threads", "1"])
+            .args(["-v", "error", "-nostdin", "-threads", "1"])
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

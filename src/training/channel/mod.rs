@@ -179,7 +179,10 @@ impl Chain {
         for (place, &step) in self.steps.iter().enumerate() {
             let mut draws = Draws::new(&self.key, 1 + place as u64);
             match step {
-                Step::Crop(crop) => keep(&mut samples, crop.range(waveform.samples().len())),
+                Step::Crop(crop) => {
+                    let range = crop.range(samples.len());
+                    keep(&mut samples, range);
+                }
                 Step::Edges(edges) => {
                     let range = edges.range(&samples);
                     keep(&mut samples, range);
