@@ -327,6 +327,42 @@ fn model_tells_what_is_embedded() {
     assert!(stdout(&voxproof(&["model"])).contains("(default)"));
 }
 
+#[cfg(feature = "training")]
+#[test]
+fn a_copy_through_the_channel_is_written_and_described() {
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("channel-copy.wav");
+    let out = out.to_str().expect("a UTF-8 path");
+    let copy = |seed: &str| {
+        let output = voxproof(&["channel", HUMAN, out, "--preset", "study", "--seed", seed]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        (
+            stdout(&output).to_owned(),
+            std::fs::read(out).expect("it was written"),
+        )
+    };
+    let first = copy("7");
+    assert!(
+        first.0.contains("tilt ") && first.0.contains("kbit/s at "),
+        "{}",
+        first.0
+    );
+    assert_eq!(copy("7"), first);
+    assert_ne!(copy("8").1, first.1);
+    let judged = voxproof(&["detect", out]);
+    assert_eq!(judged.status.code(), Some(0), "{}", stderr(&judged));
+
+    let missing = voxproof(&["channel", "nonesuch.mp3", out]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(stderr(&missing).contains("nonesuch.mp3: cannot be read"));
+    let preset = voxproof(&["channel", HUMAN, out, "--preset", "narrow"]);
+    assert_eq!(preset.status.code(), Some(2));
+    assert!(
+        stderr(&preset).contains("study, wide"),
+        "{}",
+        stderr(&preset)
+    );
+}
+
 #[test]
 fn help_shows_examples() {
     for args in [

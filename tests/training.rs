@@ -10,8 +10,8 @@ use voxproof::model::{Estimator, Model};
 use voxproof::training::manifest;
 use voxproof::training::rng::Rng;
 use voxproof::training::{
-    CorpusOptions, EstimatorSettings, EvaluateOptions, ForestSettings, Progress, Protocol,
-    TrainOptions, TrainingError, evaluate, forest_fit, train,
+    CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions, ForestSettings, Progress,
+    Protocol, TrainOptions, TrainingError, evaluate, forest_fit, train,
 };
 
 /// A folder of its own for each test.
@@ -74,6 +74,7 @@ fn made_up(folder: &Path) -> CorpusOptions {
         feature_table: Some(folder.join("features.jsonl")),
         save_features: None,
         hold_out: Some(folder.join("held_out.csv")),
+        copies: CopyOptions::default(),
     }
 }
 
@@ -214,7 +215,7 @@ fn evaluation_reports_every_protocol() {
     );
     assert!(!card.contains("stale"));
     let scores = fs::read_to_string(folder.join("scores.csv")).unwrap();
-    assert!(scores.starts_with("protocol,group,part,file,label,score\nrandom,all,0,"));
+    assert!(scores.starts_with("protocol,group,part,file,label,score,condition\nrandom,all,0,"));
 
     options.jobs = Some(1);
     assert_eq!(

@@ -6,6 +6,7 @@
 //! frames. Each feature set joins the stages that it needs; [`classic`] is the first. [`dynamic`] is
 //! how speech moves rather than its averages, at 16,000 Hz, with stages of its own; [`artefact`] is
 //! that and what synthesis leaves in the fine structure of spectrum, phase, residual and envelope.
+//! [`channel`] is a control for evaluation: what a file tells without its speech.
 //!
 //! Guarantee: on the same samples, every value of `classic` is within 1e-3 (relative) or 1e-4
 //! (absolute) of librosa 0.10.1's, and the tempo within 0.01; `tests/features_parity.rs` holds it.
@@ -13,6 +14,7 @@
 //! `tests/artefact_parity.rs`.
 
 pub mod artefact;
+pub mod channel;
 pub mod chroma;
 pub mod classic;
 pub mod dynamic;
@@ -28,6 +30,7 @@ use std::sync::LazyLock;
 
 use crate::audio::Waveform;
 use artefact::Artefact;
+use channel::Channel;
 use classic::{Classic, ClassicScratch};
 use dynamic::Dynamic;
 
@@ -43,6 +46,8 @@ pub enum FeatureSet {
     Dynamic,
     /// Those 425, and 396 of the fine structure of spectrum, phase, residual and envelope.
     Artefact,
+    /// 8 figures of the file and nothing of the speech: the control that honest data leaves at chance.
+    Channel,
 }
 
 impl FeatureSet {
@@ -51,6 +56,7 @@ impl FeatureSet {
         FeatureSet::Classic,
         FeatureSet::Dynamic,
         FeatureSet::Artefact,
+        FeatureSet::Channel,
     ];
 
     /// The set's name, as the command line and artifacts write it.
@@ -59,6 +65,7 @@ impl FeatureSet {
             FeatureSet::Classic => "classic",
             FeatureSet::Dynamic => "dynamic",
             FeatureSet::Artefact => "artefact",
+            FeatureSet::Channel => "channel",
         }
     }
 
@@ -72,10 +79,12 @@ impl FeatureSet {
         static CLASSIC: LazyLock<Vec<String>> = LazyLock::new(classic::names);
         static DYNAMIC: LazyLock<Vec<String>> = LazyLock::new(dynamic::names);
         static ARTEFACT: LazyLock<Vec<String>> = LazyLock::new(artefact::names);
+        static CHANNEL: LazyLock<Vec<String>> = LazyLock::new(channel::names);
         match self {
             FeatureSet::Classic => &CLASSIC,
             FeatureSet::Dynamic => &DYNAMIC,
             FeatureSet::Artefact => &ARTEFACT,
+            FeatureSet::Channel => &CHANNEL,
         }
     }
 }
@@ -134,6 +143,7 @@ enum Stages {
     Classic(Box<Classic>),
     Dynamic(Box<Dynamic>),
     Artefact(Box<Artefact>),
+    Channel(Box<Channel>),
 }
 
 /// Working memory of one extraction, reused from clip to clip; one for each thread.
@@ -153,6 +163,7 @@ impl Extractor {
             FeatureSet::Classic => Stages::Classic(Box::default()),
             FeatureSet::Dynamic => Stages::Dynamic(Box::default()),
             FeatureSet::Artefact => Stages::Artefact(Box::default()),
+            FeatureSet::Channel => Stages::Channel(Box::default()),
         };
         Self { set, stages }
     }
@@ -183,6 +194,7 @@ impl Extractor {
             }
             Stages::Dynamic(dynamic) => dynamic.extract(waveform.samples())?,
             Stages::Artefact(artefact) => artefact.extract(waveform.samples())?,
+            Stages::Channel(channel) => channel.extract(waveform.samples())?,
         };
         debug_assert!(values.iter().all(|v| v.is_finite()));
         Ok(FeatureVector {

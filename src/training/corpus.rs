@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use super::copies::{CopyOptions, RowsOrReason, Workspace};
 use super::manifest::{self, Clip};
 use super::{Progress, ProgressFn, Stage, TrainingError, table};
-use crate::audio::{self, DecodeLimits};
-use crate::features::{Extractor, FeatureSet, Scratch};
+use crate::audio::{self, DecodeLimits, Waveform};
+use crate::features::{Extractor, FeatureSet};
 
 /// Where the data comes from.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct CorpusOptions {
     pub save_features: Option<PathBuf>,
     /// CSV of the speakers that are left out, with everything that they say or lent their voice to.
     pub hold_out: Option<PathBuf>,
+    /// Copies of the clips through the random channel.
+    pub copies: CopyOptions,
 }
 
 /// A clip that is left out, and why.
@@ -46,6 +49,12 @@ pub struct Corpus {
     pub clips: Vec<Clip>,
     /// Their features, shape `[clips][features]`, all finite.
     pub rows: Vec<Vec<f64>>,
+    /// Features of each clip's training copies, shape `[clips][copies][features]`: as many for every clip.
+    pub copies: Vec<Vec<Vec<f64>>>,
+    /// Features of each clip's test copies, shape `[channels][clips][features]`.
+    pub through: Vec<Vec<Vec<f64>>>,
+    /// Which copies these are.
+    pub copy_options: CopyOptions,
     /// Clips of held-out speakers, counted by speaker.
     pub held_out: BTreeMap<String, usize>,
     /// Clips that could not be read or judged.
@@ -76,21 +85,27 @@ impl Corpus {
             !held
         });
         let results = match &options.feature_table {
-            Some(path) => from_table(&clips, path, options.features)?,
+            Some(path) => from_table(&clips, path, options)?,
             None => from_audio(&clips, options, progress),
         };
         let mut corpus = Self {
             features: options.features,
             clips: Vec::new(),
             rows: Vec::new(),
+            copies: Vec::new(),
+            through: vec![Vec::new(); options.copies.through.len()],
+            copy_options: options.copies.clone(),
             held_out,
             skipped: Vec::new(),
         };
         for (clip, result) in clips.into_iter().zip(results) {
             match result {
-                Ok(values) => {
+                Ok(rows) => {
                     corpus.clips.push(clip);
-                    corpus.rows.push(values);
+                    corpus.rows.push(rows.recorded);
+                    corpus.copies.push(rows.copies);
+                    let channels = corpus.through.iter_mut().zip(rows.through);
+                    channels.for_each(|(channel, row)| channel.push(row));
                 }
                 Err(reason) => corpus.skipped.push(Skipped {
                     file: clip.file,
@@ -111,13 +126,30 @@ impl Corpus {
             });
         }
         if let Some(path) = &options.save_features {
-            let rows = corpus.clips.iter().zip(&corpus.rows);
-            table::write(
-                path,
-                rows.map(|(clip, values)| (clip.file.as_str(), values.as_slice())),
-            )?;
+            table::write(path, corpus.keyed_rows().into_iter())?;
         }
         Ok(corpus)
+    }
+
+    /// Rows that a clip enters a fit with: as recorded, then its training copies.
+    pub fn rows_of(&self, clip: usize) -> impl Iterator<Item = &[f64]> {
+        let copies = self.copies[clip].iter();
+        std::iter::once(&self.rows[clip])
+            .chain(copies)
+            .map(Vec::as_slice)
+    }
+
+    /// All rows with their keys in a feature table.
+    fn keyed_rows(&self) -> Vec<(String, &[f64])> {
+        let mut rows = Vec::new();
+        for (index, clip) in self.clips.iter().enumerate() {
+            let mut keys = vec![clip.file.clone()];
+            keys.extend(self.copy_options.training_keys(&clip.file));
+            keys.extend(self.copy_options.through_keys(&clip.file));
+            let through = self.through.iter().map(|channel| channel[index].as_slice());
+            rows.extend(keys.into_iter().zip(self.rows_of(index).chain(through)));
+        }
+        rows
     }
 
     /// Whether each clip is synthetic, shape `[clips]`.
@@ -137,22 +169,19 @@ impl Corpus {
     }
 }
 
-/// Features of one clip, or why there are none.
-type Row = Result<Vec<f64>, String>;
-
-fn from_table(clips: &[Clip], path: &Path, set: FeatureSet) -> Result<Vec<Row>, TrainingError> {
-    let mut table = table::read(path, set)?;
+fn from_table(
+    clips: &[Clip],
+    path: &Path,
+    options: &CorpusOptions,
+) -> Result<Vec<RowsOrReason>, TrainingError> {
+    let mut table = table::read(path, options.features)?;
     Ok(clips
         .iter()
-        .map(|clip| {
-            table
-                .remove(&clip.file)
-                .ok_or_else(|| "not in the feature table".into())
-        })
+        .map(|clip| options.copies.from_table(&clip.file, &mut table))
         .collect())
 }
 
-fn from_audio(clips: &[Clip], options: &CorpusOptions, progress: ProgressFn) -> Vec<Row> {
+fn from_audio(clips: &[Clip], options: &CorpusOptions, progress: ProgressFn) -> Vec<RowsOrReason> {
     let own_folder = || {
         options
             .manifest
@@ -165,8 +194,11 @@ fn from_audio(clips: &[Clip], options: &CorpusOptions, progress: ProgressFn) -> 
     let done = AtomicUsize::new(0);
     clips
         .par_iter()
-        .map_init(Scratch::default, |scratch, clip| {
-            let row = extract(&folder.join(&clip.file), &extractor, scratch);
+        .map_init(Workspace::default, |workspace, clip| {
+            let row = decode(&folder.join(&clip.file)).and_then(|waveform| {
+                let copies = &options.copies;
+                copies.extract(&clip.file, &waveform, &extractor, workspace)
+            });
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             progress(Progress {
                 stage: Stage::Features,
@@ -178,11 +210,7 @@ fn from_audio(clips: &[Clip], options: &CorpusOptions, progress: ProgressFn) -> 
         .collect()
 }
 
-fn extract(path: &Path, extractor: &Extractor, scratch: &mut Scratch) -> Row {
+fn decode(path: &Path) -> Result<Waveform, String> {
     let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
-    let waveform = audio::decode(&bytes, &DecodeLimits::default()).map_err(|e| e.to_string())?;
-    let vector = extractor
-        .extract(&waveform, scratch)
-        .map_err(|e| e.to_string())?;
-    Ok(vector.values)
+    audio::decode(&bytes, &DecodeLimits::default()).map_err(|e| e.to_string())
 }

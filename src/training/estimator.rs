@@ -36,17 +36,48 @@ impl EstimatorSettings {
     /// # Errors
     /// [`TrainingError::Fit`] if the estimator cannot be fitted to them.
     pub fn fit(&self, corpus: &Corpus, chosen: &[usize]) -> Result<Pipeline, TrainingError> {
-        let clips: Vec<&Clip> = chosen.iter().map(|&i| &corpus.clips[i]).collect();
-        let rows: Vec<&[f64]> = chosen.iter().map(|&i| corpus.rows[i].as_slice()).collect();
+        // A clip's copies follow it, with its class and its group.
+        let each = 1 + corpus.copy_options.training;
+        let clips: Vec<&Clip> = chosen
+            .iter()
+            .flat_map(|&i| std::iter::repeat_n(&corpus.clips[i], each))
+            .collect();
+        let rows: Vec<&[f64]> = chosen.iter().flat_map(|&i| corpus.rows_of(i)).collect();
         let is_ai: Vec<bool> = clips.iter().map(|clip| clip.is_ai()).collect();
         match self {
             Self::RandomForest(settings) => forest_fit::fit(&rows, &is_ai, settings),
             Self::Logistic(settings) => {
-                let groups: Vec<&str> = clips.iter().map(|clip| group(clip)).collect();
-                logistic_fit::fit(&rows, &is_ai, &groups, settings)
+                let groups = groups(&clips, each);
+                // The objective adds up rows: the penalty then weighs as much as without copies.
+                let settings = LogisticSettings {
+                    c: settings.c / each as f64,
+                    ..*settings
+                };
+                logistic_fit::fit(&rows, &is_ai, &groups, &settings)
             }
         }
     }
+}
+
+/// The group of each row, shape `[n]`, of which `each` belong to one clip.
+///
+/// A class of one group is divided row by row for calibration: with copies, every clip is then a group of its own, so
+/// that its copies stay with it. Weights are the same either way.
+fn groups<'a>(clips: &[&'a Clip], each: usize) -> Vec<&'a str> {
+    let single = |ai: bool| {
+        let mut class = clips.iter().filter(|clip| clip.is_ai() == ai);
+        let first = class.next().map(|clip| group(clip));
+        each > 1 && class.all(|clip| Some(group(clip)) == first)
+    };
+    let single = [single(false), single(true)];
+    let group = |clip: &&'a Clip| {
+        if single[usize::from(clip.is_ai())] {
+            &clip.file
+        } else {
+            group(clip)
+        }
+    };
+    clips.iter().map(group).collect()
 }
 
 /// What a clip shares with others that it is not independent of: the engine family of a synthetic

@@ -1,13 +1,13 @@
 //! Runs protocols: fits a model for each fold, scores what the fold left out, sums up.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::conditions::{RECORDED, Through, write_scores};
 use super::corpus::{Corpus, CorpusOptions};
 use super::estimator::EstimatorSettings;
 use super::manifest::Clip;
@@ -32,7 +32,8 @@ pub struct EvaluateOptions {
     pub disjoint_speakers: bool,
     /// Folder for `metrics.json` and `metrics.md`; made if it is missing.
     pub report: PathBuf,
-    /// Where to write every test score, as CSV `protocol,group,part,file,label,score`.
+    /// Where to write every test score, as CSV `protocol,group,part,file,label,score,condition`;
+    /// `condition` is `recorded`, or the name of the channel that the clip passed.
     pub scores: Option<PathBuf>,
     /// Model card whose generated section is replaced with the new figures.
     pub model_card: Option<PathBuf>,
@@ -76,6 +77,9 @@ pub struct ProtocolReport {
     pub kinds: Vec<Part>,
     /// By family or corpus that was left out; empty in random folds.
     pub groups: Vec<Part>,
+    /// The same models and clips, these scored after a channel: figures of each channel.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub through: Vec<Through>,
 }
 
 /// Figures of all folds' probabilities together: how they do at one threshold for every fold.
@@ -132,7 +136,7 @@ pub fn evaluate(
 ) -> Result<EvaluateReport, TrainingError> {
     in_pool(options.jobs, || {
         let corpus = Corpus::load(&options.corpus, progress)?;
-        let mut scores = String::from("protocol,group,part,file,label,score\n");
+        let mut scores = String::from("protocol,group,part,file,label,score,condition\n");
         let mut protocols = Vec::new();
         for &protocol in &options.protocols {
             protocols.push(run(protocol, &corpus, options, &mut scores, progress)?);
@@ -174,12 +178,20 @@ fn run(
             .for_each(|fold| fold.separate_speakers(&corpus.clips));
     }
     let done = AtomicUsize::new(0);
-    let scored: Result<Vec<_>, TrainingError> = folds
+    // As recorded, then through each channel.
+    let conditions: Vec<&[Vec<f64>]> = std::iter::once(&corpus.rows)
+        .chain(&corpus.through)
+        .map(Vec::as_slice)
+        .collect();
+    let scored: Result<Vec<Vec<Vec<f64>>>, TrainingError> = folds
         .par_iter()
         .map(|fold| {
             let fitted = options.estimator.fit(corpus, &fold.train)?;
-            let probability = |&i: &usize| fitted.probability(&corpus.rows[i]);
-            let scores: Vec<f64> = fold.test.iter().map(probability).collect();
+            let score = |rows: &&[Vec<f64>]| {
+                let probability = |&i: &usize| fitted.probability(&rows[i]);
+                fold.test.iter().map(probability).collect()
+            };
+            let scores: Vec<Vec<f64>> = conditions.iter().map(score).collect();
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             progress(Progress {
                 stage: Stage::Evaluate(protocol),
@@ -189,28 +201,38 @@ fn run(
             Ok(scores)
         })
         .collect();
-    let scored = scored?;
-    for (fold, scores) in folds.iter().zip(&scored) {
-        for (&index, score) in fold.test.iter().zip(scores) {
-            let (group, part, clip) = (&fold.group, fold.part, &corpus.clips[index]);
-            let label = if clip.is_ai() { "ai" } else { "human" };
-            let row = writeln!(
-                scores_file,
-                "{},{group},{part},\"{}\",{label},{score}",
-                protocol.name(),
-                clip.file
-            );
-            row.expect("writing to a string cannot fail");
-        }
+    // Shape [conditions][folds][clips tested].
+    let mut by_condition = vec![Vec::new(); conditions.len()];
+    for fold in scored? {
+        let conditions = by_condition.iter_mut().zip(fold);
+        conditions.for_each(|(condition, scores)| condition.push(scores));
     }
-    let seed = options.seed;
-    let mut report = match protocol {
-        Protocol::Random => pooled(corpus, &folds, &scored, seed),
-        Protocol::LeaveFamilySourceOut | Protocol::LeaveCorpusOut => {
-            by_group(protocol, corpus, &folds, &scored, seed)
+    let figures = |scored: &[Vec<f64>]| {
+        let report = match protocol {
+            Protocol::Random => pooled(corpus, &folds, scored, options.seed),
+            Protocol::LeaveFamilySourceOut | Protocol::LeaveCorpusOut => {
+                by_group(protocol, corpus, &folds, scored, options.seed)
+            }
+        };
+        ProtocolReport {
+            pooled: Pooled::new(&corpus.clips, &folds, scored),
+            ..report
         }
     };
-    report.pooled = Pooled::new(&corpus.clips, &folds, &scored);
+    let mut report = figures(&by_condition[0]);
+    write_scores(
+        scores_file,
+        protocol,
+        corpus,
+        &folds,
+        &by_condition[0],
+        RECORDED,
+    );
+    for (channel, scored) in options.corpus.copies.through.iter().zip(&by_condition[1..]) {
+        let channel = channel.preset().name();
+        write_scores(scores_file, protocol, corpus, &folds, scored, channel);
+        report.through.push(Through::new(channel, figures(scored)));
+    }
     report.seconds = start.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -263,6 +285,7 @@ fn pooled(corpus: &Corpus, folds: &[Fold], scored: &[Vec<f64>], seed: u64) -> Pr
         pooled: Pooled::default(),
         kinds,
         groups: Vec::new(),
+        through: Vec::new(),
     }
 }
 
@@ -333,6 +356,7 @@ fn by_group(
         pooled: Pooled::default(),
         kinds,
         groups,
+        through: Vec::new(),
     }
 }
 

@@ -1,12 +1,15 @@
 //! Corpus, fitting and evaluation: what `voxproof train` and `voxproof evaluate` do.
 //!
 //! Read in the order of the data: [`manifest`] says which clips there are, [`corpus`] computes
-//! their features, [`estimator`] fits a model to them with [`forest_fit`] or with [`logistic_fit`]
+//! their features, also of [`copies`] that a random [`channel`] has passed, [`estimator`] fits a model to them with [`forest_fit`] or with [`logistic_fit`]
 //! and [`calibrate`], [`train`] writes it as an artifact;
 //! [`protocol`] divides the corpus, [`evaluate()`] fits and scores the divisions, [`metrics`] and
 //! [`report`] sum up. Everything is deterministic for a seed, whatever the number of threads.
 
 pub mod calibrate;
+pub mod channel;
+pub mod conditions;
+pub mod copies;
 pub mod corpus;
 pub mod estimator;
 pub mod evaluate;
@@ -24,6 +27,8 @@ use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
+pub use channel::{Channel, Preset};
+pub use copies::{CopyOptions, CopySummary};
 pub use corpus::{Corpus, CorpusOptions, Skipped};
 pub use estimator::EstimatorSettings;
 pub use evaluate::{EvaluateOptions, EvaluateReport, evaluate};
@@ -208,7 +213,10 @@ pub fn train(options: &TrainOptions, progress: ProgressFn) -> Result<TrainReport
         version: options.version.clone().unwrap_or_default(),
         features: corpus.features.name().into(),
         training_data: summary.line(),
-        settings: options.estimator.to_string(),
+        settings: match summary.copies.as_ref().filter(|copies| copies.training > 0) {
+            Some(copies) => format!("{}; {copies}", options.estimator),
+            None => options.estimator.to_string(),
+        },
         threshold: THRESHOLD,
         scaler: fitted.scaler,
         estimator: fitted.estimator,

@@ -9,10 +9,12 @@ use clap::builder::PossibleValuesParser;
 use indicatif::ProgressBar;
 use voxproof::features::FeatureSet;
 use voxproof::training::{
-    self, CorpusOptions, EstimatorSettings, EvaluateOptions, ForestSettings, LogisticSettings,
-    Progress, Protocol, Skipped, Stage, TrainOptions, TrainingError, Weighting,
+    self, CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions, ForestSettings,
+    LogisticSettings, Preset, Progress, Protocol, Skipped, Stage, TrainOptions, TrainingError,
+    Weighting,
 };
 
+use crate::channel::CopyArgs;
 use crate::output::{ALL_JUDGED, Failure, SOME_FAILED, progress_bar};
 
 /// The data of a training or an evaluation.
@@ -37,6 +39,8 @@ struct CorpusArgs {
     /// Write the features that were used to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     save_features: Option<PathBuf>,
+    #[command(flatten)]
+    copies: CopyArgs,
     /// Seed of everything that is random; the result is the same for the same seed
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -92,6 +96,7 @@ Examples:
   voxproof train --manifest corpus/manifest.csv --out models
   voxproof train --manifest corpus/manifest.csv --model logistic --name linear --out models
   voxproof train --manifest training/public_sources.csv --clips corpus --hold-out training/held_out.csv --out models
+  voxproof train --manifest corpus/manifest.csv --model logistic --copies 2 --out models
 
 Writes NAME.bin (the artifact) and NAME.training.json. Clips that cannot be read are listed at the end.
 Exit status: 0 all clips were used, 1 some could not be, 2 wrong usage.")]
@@ -115,6 +120,8 @@ Examples:
   voxproof evaluate --manifest corpus/manifest.csv --report report
   voxproof evaluate --manifest corpus/manifest.csv --model logistic --c 0.01 --report report
   voxproof evaluate --manifest corpus/manifest.csv --protocol leave-family-source-out --report report
+  voxproof evaluate --manifest corpus/manifest.csv --copies 2 --through study --report report
+  voxproof evaluate --manifest corpus/manifest.csv --features channel --model logistic --report control
 
 Fits a model for every fold and scores what the fold left out. Writes metrics.json and metrics.md.")]
 pub struct EvaluateArgs {
@@ -126,6 +133,11 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "NAME",
           value_parser = PossibleValuesParser::new(Protocol::ALL.iter().map(|p| p.name())))]
     protocol: Vec<String>,
+    /// Also score each test clip after the random channel of this preset, in columns of its own; may be
+    /// given more than once
+    #[arg(long, value_name = "PRESET",
+          value_parser = PossibleValuesParser::new(Preset::ALL.iter().map(|p| p.name())))]
+    through: Vec<String>,
     /// Also take clips of tested speakers, of either class, out of training
     #[arg(long)]
     disjoint_speakers: bool,
@@ -141,7 +153,8 @@ pub struct EvaluateArgs {
 }
 
 impl CorpusArgs {
-    fn options(&self) -> Result<CorpusOptions, Failure> {
+    /// `through`: channels that test clips are also scored through.
+    fn options(&self, through: &[Preset]) -> Result<CorpusOptions, Failure> {
         let features = FeatureSet::from_name(&self.features)
             .ok_or_else(|| Failure::Usage(format!("no feature set named '{}'", self.features)))?;
         Ok(CorpusOptions {
@@ -151,6 +164,13 @@ impl CorpusArgs {
             feature_table: self.feature_table.clone(),
             save_features: self.save_features.clone(),
             hold_out: self.hold_out.clone(),
+            copies: CopyOptions {
+                through: through
+                    .iter()
+                    .map(|&preset| self.copies.channel(preset))
+                    .collect(),
+                ..self.copies.options(self.seed)
+            },
         })
     }
 
@@ -169,7 +189,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode, Failure> {
         kind
     };
     let options = TrainOptions {
-        corpus: args.corpus.options()?,
+        corpus: args.corpus.options(&[])?,
         name: args.name.as_deref().unwrap_or(unnamed).into(),
         version: None,
         estimator: args.estimator.settings(args.corpus.seed),
@@ -186,6 +206,9 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode, Failure> {
         report.model.version
     );
     println!("{}", report.model.training_data);
+    if let Some(copies) = &report.corpus.copies {
+        println!("{copies}");
+    }
     println!("{:.0} s", report.seconds);
     Ok(listed(&report.corpus.skipped))
 }
@@ -200,8 +223,15 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
             .filter_map(|name| Protocol::from_name(name))
             .collect()
     };
+    let mut through: Vec<Preset> = args
+        .through
+        .iter()
+        .filter_map(|name| Preset::from_name(name))
+        .collect();
+    through.sort_unstable();
+    through.dedup();
     let options = EvaluateOptions {
-        corpus: args.corpus.options()?,
+        corpus: args.corpus.options(&through)?,
         protocols,
         estimator: args.estimator.settings(args.corpus.seed),
         seed: args.corpus.seed,
