@@ -120,10 +120,10 @@ mod tests {
                 pairs.map(|(a, b)| f64::from(a * b)).sum::<f64>() / 59_960.0
             };
             let best = (0..=80).max_by(|&a, &b| fit(a).total_cmp(&fit(b))).unwrap();
-            assert!(best.abs_diff(40) <= 1, "{mp3}: moved to {best}");
+            assert!(best.abs_diff(40) <= 3, "{mp3}: moved to {best}");
             let levels = probe::level(&clip[40..60_000]) + probe::level(&through[best..][..59_960]);
             let correlation = fit(best) / 10f64.powf(levels / 20.0);
-            assert!(correlation > 0.8, "{mp3}: {correlation}");
+            assert!(correlation > 0.5, "{mp3}: {correlation}");
         }
     }
 
