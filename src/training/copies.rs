@@ -119,7 +119,7 @@ impl CopyOptions {
     }
 
     /// Takes the rows of `file` out of a feature table.
-    pub(super) fn from_table(
+    pub(super) fn take_rows(
         &self,
         file: &str,
         table: &mut HashMap<String, Vec<f64>>,

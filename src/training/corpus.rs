@@ -177,7 +177,7 @@ fn from_table(
     let mut table = table::read(path, options.features)?;
     Ok(clips
         .iter()
-        .map(|clip| options.copies.from_table(&clip.file, &mut table))
+        .map(|clip| options.copies.take_rows(&clip.file, &mut table))
         .collect())
 }
 
