@@ -227,7 +227,9 @@ fn no_tree_is_deeper_than_asked() {
             panic!("{:?}", fitted.estimator);
         };
         assert_eq!(boosting.trees().trees(), 4);
-        assert_eq!(boosting.trees().nodes(), 4 * most);
+        // A node of the third level may be pure before it is split.
+        let nodes = boosting.trees().nodes();
+        assert!(nodes > 2 * most && nodes <= 4 * most, "{nodes}");
     }
 }
 
