@@ -4,14 +4,18 @@
 //! ones that ship are embedded into the binary, and verified when they are loaded.
 
 mod artifact;
+mod boosting;
 mod forest;
 mod logistic;
+mod mlp;
 mod pipeline;
 mod scaler;
 
 pub use artifact::{Estimator, FORMAT_VERSION, HEADER_BYTES, Payload, encode};
+pub use boosting::Boosting;
 pub use forest::{CompileError, Forest, TreeNode};
 pub use logistic::Logistic;
+pub use mlp::{Layer, Mlp};
 pub use pipeline::{Bounds, Calibration, Pipeline};
 pub use scaler::Scaler;
 

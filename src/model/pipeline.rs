@@ -88,7 +88,7 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// What a logistic model's score means by itself.
+    /// What the score of a model of log-odds means by itself.
     pub const LOG_ODDS: Self = Self {
         slope: 1.0,
         offset: 0.0,
@@ -124,11 +124,8 @@ impl Pipeline {
     #[must_use]
     pub fn probability(&self, values: &[f64]) -> f64 {
         let score = self.score(values);
-        match (&self.calibration, &self.estimator) {
-            (Some(calibration), _) => calibration.probability(score),
-            (None, Estimator::RandomForest(_)) => score,
-            (None, Estimator::Logistic(_)) => Calibration::LOG_ODDS.probability(score),
-        }
+        let calibration = self.calibration.or_else(|| self.estimator.uncalibrated());
+        calibration.map_or(score, |calibration| calibration.probability(score))
     }
 
     /// The estimator's score of `values`, shape `[features]`, before calibration.

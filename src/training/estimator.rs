@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use super::boosting_fit::{self, BoostingSettings};
 use super::corpus::Corpus;
 use super::forest_fit::{self, ForestSettings};
 use super::logistic_fit::{self, LogisticSettings};
+use super::mlp_fit::{self, MlpSettings};
 use super::{TrainingError, manifest::Clip};
 use crate::model::Pipeline;
 
@@ -16,11 +18,16 @@ pub enum EstimatorSettings {
     RandomForest(ForestSettings),
     /// The linear one: [`logistic_fit`].
     Logistic(LogisticSettings),
+    /// The replaced stack's second: [`boosting_fit`].
+    GradientBoosting(BoostingSettings),
+    /// The replaced stack's third: [`mlp_fit`].
+    Mlp(MlpSettings),
 }
 
 impl EstimatorSettings {
     /// Names of the kinds, as on the command line and in [`crate::model::ModelInfo`].
-    pub const KINDS: &'static [&'static str] = &["random-forest", "logistic"];
+    pub const KINDS: &'static [&'static str] =
+        &["random-forest", "logistic", "gradient-boosting", "mlp"];
 
     /// Name of the kind.
     #[must_use]
@@ -28,6 +35,8 @@ impl EstimatorSettings {
         match self {
             Self::RandomForest(_) => Self::KINDS[0],
             Self::Logistic(_) => Self::KINDS[1],
+            Self::GradientBoosting(_) => Self::KINDS[2],
+            Self::Mlp(_) => Self::KINDS[3],
         }
     }
 
@@ -55,6 +64,8 @@ impl EstimatorSettings {
                 };
                 logistic_fit::fit(&rows, &is_ai, &groups, &settings)
             }
+            Self::GradientBoosting(settings) => boosting_fit::fit(&rows, &is_ai, settings),
+            Self::Mlp(settings) => mlp_fit::fit(&rows, &is_ai, settings),
         }
     }
 }
@@ -95,6 +106,8 @@ impl fmt::Display for EstimatorSettings {
         match self {
             Self::RandomForest(settings) => settings.fmt(f),
             Self::Logistic(settings) => settings.fmt(f),
+            Self::GradientBoosting(settings) => settings.fmt(f),
+            Self::Mlp(settings) => settings.fmt(f),
         }
     }
 }

@@ -1,22 +1,25 @@
 //! Corpus, fitting and evaluation: what `voxproof train` and `voxproof evaluate` do.
 //!
 //! Read in the order of the data: [`manifest`] says which clips there are, [`corpus`] computes
-//! their features, also of [`copies`] that a random [`channel`] has passed, [`estimator`] fits a model to them with [`forest_fit`] or with [`logistic_fit`]
-//! and [`calibrate`], [`train`] writes it as an artifact;
+//! their features, also of [`copies`] that a random [`channel`] has passed, [`estimator`] fits a model to them with
+//! [`forest_fit`], [`boosting_fit`], [`mlp_fit`] or with [`logistic_fit`] and [`calibrate`], [`train`] writes it as an artifact;
 //! [`protocol`] divides the corpus, [`evaluate()`] fits and scores the divisions, [`metrics`] and
 //! [`report`] sum up. Everything is deterministic for a seed, whatever the number of threads.
 
+pub mod boosting_fit;
 pub mod calibrate;
 pub mod channel;
 pub mod conditions;
 pub mod copies;
 pub mod corpus;
+mod dense;
 pub mod estimator;
 pub mod evaluate;
 pub mod forest_fit;
 pub mod logistic_fit;
 pub mod manifest;
 pub mod metrics;
+pub mod mlp_fit;
 pub mod protocol;
 pub mod report;
 pub mod rng;
@@ -27,6 +30,7 @@ use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
+pub use boosting_fit::BoostingSettings;
 pub use channel::{Channel, Preset};
 pub use copies::{CopyOptions, CopySummary};
 pub use corpus::{Corpus, CorpusOptions, Skipped};
@@ -34,6 +38,7 @@ pub use estimator::EstimatorSettings;
 pub use evaluate::{EvaluateOptions, EvaluateReport, evaluate};
 pub use forest_fit::ForestSettings;
 pub use logistic_fit::{LogisticSettings, Weighting};
+pub use mlp_fit::MlpSettings;
 pub use protocol::Protocol;
 pub use report::CorpusSummary;
 

@@ -9,9 +9,9 @@ use clap::builder::PossibleValuesParser;
 use indicatif::ProgressBar;
 use voxproof::features::FeatureSet;
 use voxproof::training::{
-    self, CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions, ForestSettings,
-    LogisticSettings, Preset, Progress, Protocol, Skipped, Stage, TrainOptions, TrainingError,
-    Weighting,
+    self, BoostingSettings, CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions,
+    ForestSettings, LogisticSettings, MlpSettings, Preset, Progress, Protocol, Skipped, Stage,
+    TrainOptions, TrainingError, Weighting,
 };
 
 use crate::channel::CopyArgs;
@@ -68,16 +68,23 @@ struct EstimatorArgs {
 
 impl EstimatorArgs {
     fn settings(&self, seed: u64) -> EstimatorSettings {
-        if self.model == "logistic" {
-            EstimatorSettings::Logistic(LogisticSettings {
+        match self.model.as_str() {
+            "logistic" => EstimatorSettings::Logistic(LogisticSettings {
                 c: self.c,
                 weighting: Weighting::from_name(&self.weighting).unwrap_or_default(),
-            })
-        } else {
-            EstimatorSettings::RandomForest(ForestSettings {
+            }),
+            "gradient-boosting" => EstimatorSettings::GradientBoosting(BoostingSettings {
+                seed,
+                ..BoostingSettings::default()
+            }),
+            "mlp" => EstimatorSettings::Mlp(MlpSettings {
+                seed,
+                ..MlpSettings::default()
+            }),
+            _ => EstimatorSettings::RandomForest(ForestSettings {
                 seed,
                 ..ForestSettings::default()
-            })
+            }),
         }
     }
 }
