@@ -79,11 +79,11 @@ impl FrameSums {
     /// Adds a value of each region.
     #[inline(always)]
     pub fn push(&mut self, x: &Lanes) {
-        for region in 0..REGIONS {
-            let square = x[region] * x[region];
-            self.0[0][region] += x[region];
+        for (region, &x) in x.iter().enumerate() {
+            let square = x * x;
+            self.0[0][region] += x;
             self.0[1][region] += square;
-            self.0[2][region] += square * x[region];
+            self.0[2][region] += square * x;
             self.0[3][region] += square * square;
         }
     }
