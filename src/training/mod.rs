@@ -1,6 +1,6 @@
 //! Corpus, fitting and evaluation: what `voxproof train` and `voxproof evaluate` do.
 //!
-//! Read in the order of the data: [`manifest`] says which clips there are, [`corpus`] computes
+//! Read in the order of the data: [`manifest`] says which clips there are [`selection`] which are used, [`corpus`] computes
 //! their features, [`estimator`] fits a model to them with [`forest_fit`] or with [`logistic_fit`]
 //! and [`calibrate`], [`train`] writes it as an artifact;
 //! [`protocol`] divides the corpus, [`evaluate()`] fits and scores the divisions, [`metrics`] and
@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod protocol;
 pub mod report;
 pub mod rng;
+pub mod selection;
 pub mod table;
 
 use std::path::{Path, PathBuf};
@@ -29,8 +30,10 @@ pub use estimator::EstimatorSettings;
 pub use evaluate::{EvaluateOptions, EvaluateReport, evaluate};
 pub use forest_fit::ForestSettings;
 pub use logistic_fit::{LogisticSettings, Weighting};
+pub use manifest::ManifestSource;
 pub use protocol::Protocol;
 pub use report::CorpusSummary;
+pub use selection::Selection;
 
 use crate::model::{ArtifactError, Model, ModelInfo, Payload, encode};
 
@@ -116,6 +119,22 @@ pub enum TrainingError {
         /// Name of the column, or its number in a JSON line.
         column: String,
         /// What is wrong there.
+        problem: String,
+    },
+    /// One clip in two manifests, or two of one name that a feature table cannot tell apart.
+    #[error(
+        "'{file}' stands in two manifests: name it in one only (two clips of that name can be used, but not with a feature table, which knows clips by name)"
+    )]
+    AmbiguousFile {
+        /// File name in both manifests.
+        file: String,
+    },
+    /// A folder is not laid out as its corpus is published; the text says what is missing.
+    #[error("{}: {problem}", folder.display())]
+    Layout {
+        /// The folder.
+        folder: PathBuf,
+        /// What was looked for.
         problem: String,
     },
     /// Only one class is left to learn from.

@@ -31,6 +31,12 @@ pub struct CorpusSummary {
     pub kinds: BTreeMap<String, usize>,
     /// Clips of held-out speakers, by speaker.
     pub held_out: BTreeMap<String, usize>,
+    /// Clips that were left out on purpose, by reason.
+    pub left_out: BTreeMap<String, usize>,
+    /// Repositories and public corpora that clips are from: clips of each.
+    pub repositories: BTreeMap<String, usize>,
+    /// Packages that clips were made from, name -> version.
+    pub packages: BTreeMap<String, String>,
     /// Clips that could not be read or judged.
     pub skipped: Vec<Skipped>,
 }
@@ -72,6 +78,14 @@ impl CorpusSummary {
                 .map(|(kind, n)| (kind.into(), n))
                 .collect(),
             held_out: corpus.held_out.clone(),
+            left_out: corpus.left_out.clone(),
+            repositories: corpus
+                .count_by(|clip| &clip.repo)
+                .into_iter()
+                .filter(|(repo, _)| !repo.is_empty())
+                .map(|(repo, n)| (repo.into(), n))
+                .collect(),
+            packages: corpus.packages.clone(),
             skipped: corpus.skipped.clone(),
         }
     }
@@ -121,6 +135,27 @@ impl CorpusSummary {
                 speakers.join(", ")
             ),
         );
+        let left_out: Vec<_> = self
+            .left_out
+            .iter()
+            .map(|(reason, n)| format!("{reason} ({n})"))
+            .collect();
+        if !left_out.is_empty() {
+            line(
+                &mut text,
+                format_args!("Left out on purpose: {}.", left_out.join(", ")),
+            );
+        }
+        if !(self.repositories.is_empty() && self.packages.is_empty()) {
+            line(
+                &mut text,
+                format_args!(
+                    "From {} repositories and {} packages, which the JSON report lists.",
+                    self.repositories.len(),
+                    self.packages.len()
+                ),
+            );
+        }
         line(
             &mut text,
             format_args!(

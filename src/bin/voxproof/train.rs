@@ -8,23 +8,65 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use indicatif::ProgressBar;
 use voxproof::features::FeatureSet;
+use voxproof::training::manifest::LICENCE_CLASSES;
 use voxproof::training::{
     self, CorpusOptions, EstimatorSettings, EvaluateOptions, ForestSettings, LogisticSettings,
-    Progress, Protocol, Skipped, Stage, TrainOptions, TrainingError, Weighting,
+    ManifestSource, Progress, Protocol, Selection, Skipped, Stage, TrainOptions, TrainingError,
+    Weighting,
 };
 
 use crate::output::{ALL_JUDGED, Failure, SOME_FAILED, progress_bar};
 
+/// The manifests of a corpus.
+#[derive(Debug, Args)]
+pub struct ManifestArgs {
+    /// CSV: file (or path), label (ai, human, spoof, bonafide), engine, family, kind, corpus, speaker,
+    /// language, licence, split_group; may be given more than once
+    #[arg(long, value_name = "CSV", required = true)]
+    manifest: Vec<PathBuf>,
+    /// Folder that the manifest's files are relative to; the first belongs to the first manifest, and
+    /// so on [default: the manifest's own]
+    #[arg(long, value_name = "DIR")]
+    clips: Vec<PathBuf>,
+}
+
+impl ManifestArgs {
+    /// The manifests with their folders.
+    pub fn sources(&self) -> Result<Vec<ManifestSource>, Failure> {
+        if self.clips.len() > self.manifest.len() {
+            return Err(Failure::Usage(format!(
+                "{} --clips for {} --manifest: each belongs to the manifest of the same place",
+                self.clips.len(),
+                self.manifest.len()
+            )));
+        }
+        let folders = self.clips.iter().map(Some).chain(std::iter::repeat(None));
+        let pairs = self.manifest.iter().zip(folders);
+        Ok(pairs
+            .map(|(manifest, clips)| ManifestSource {
+                manifest: manifest.clone(),
+                clips: clips.cloned(),
+            })
+            .collect())
+    }
+}
+
 /// The data of a training or an evaluation.
 #[derive(Debug, Args)]
 struct CorpusArgs {
-    /// CSV: file (or path), label (ai, human, spoof, bonafide), engine, family, kind, corpus, speaker,
-    /// language, licence
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    /// CSV of clips that are dropped (columns file, reason), may be given more than once
     #[arg(long, value_name = "CSV")]
-    manifest: PathBuf,
-    /// Folder that the manifest's files are relative to [default: the manifest's own]
-    #[arg(long, value_name = "DIR")]
-    clips: Option<PathBuf>,
+    drop: Vec<PathBuf>,
+    /// Leave out the clips of this kind, for example copy-synthesis; may be given more than once
+    #[arg(long, value_name = "KIND")]
+    exclude_kind: Vec<String>,
+    /// Keep only clips whose licence is of these classes, separated by commas [default: all]. GPL and
+    /// CC-BY-SA are share-alike: with `open,share-alike` the clips of Debian's main section stay
+    #[arg(long, value_name = "CLASSES", value_delimiter = ',',
+          value_parser = PossibleValuesParser::new(LICENCE_CLASSES))]
+    licences: Vec<String>,
     /// Feature set
     #[arg(long, default_value = "classic", value_name = "SET")]
     features: String,
@@ -92,6 +134,7 @@ Examples:
   voxproof train --manifest corpus/manifest.csv --out models
   voxproof train --manifest corpus/manifest.csv --model logistic --name linear --out models
   voxproof train --manifest training/public_sources.csv --clips corpus --hold-out training/held_out.csv --out models
+  voxproof train --manifest a/manifest.csv --manifest b.csv --clips a --clips b --licences open,share-alike --out models
 
 Writes NAME.bin (the artifact) and NAME.training.json. Clips that cannot be read are listed at the end.
 Exit status: 0 all clips were used, 1 some could not be, 2 wrong usage.")]
@@ -145,8 +188,12 @@ impl CorpusArgs {
         let features = FeatureSet::from_name(&self.features)
             .ok_or_else(|| Failure::Usage(format!("no feature set named '{}'", self.features)))?;
         Ok(CorpusOptions {
-            manifest: self.manifest.clone(),
-            clips: self.clips.clone(),
+            manifests: self.manifests.sources()?,
+            selection: Selection {
+                drop: self.drop.clone(),
+                exclude_kinds: self.exclude_kind.clone(),
+                licences: self.licences.clone(),
+            },
             features,
             feature_table: self.feature_table.clone(),
             save_features: self.save_features.clone(),
@@ -221,6 +268,8 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
 fn failure(error: TrainingError) -> Failure {
     match error {
         TrainingError::Manifest { .. }
+        | TrainingError::AmbiguousFile { .. }
+        | TrainingError::Layout { .. }
         | TrainingError::OneClass { .. }
         | TrainingError::NothingToLeaveOut { .. } => Failure::Usage(error.to_string()),
         _ => Failure::Run(error.to_string()),
