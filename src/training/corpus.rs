@@ -131,9 +131,16 @@ impl Corpus {
     fn both_classes(&self) -> Result<(), TrainingError> {
         let ai = self.clips.iter().filter(|clip| clip.is_ai()).count();
         if ai > 0 && ai < self.clips.len() {
-            return Ok(());
+            Ok(())
+        } else {
+            Err(self.one_class())
         }
-        Err(TrainingError::OneClass {
+    }
+
+    /// The error that says how many clips of each class there are.
+    pub(super) fn one_class(&self) -> TrainingError {
+        let ai = self.clips.iter().filter(|clip| clip.is_ai()).count();
+        TrainingError::OneClass {
             ai,
             human: self.clips.len() - ai,
             skipped: self.skipped.len(),
@@ -141,7 +148,7 @@ impl Corpus {
                 .skipped
                 .first()
                 .map_or(String::new(), |s| format!("; {}: {}", s.file, s.reason)),
-        })
+        }
     }
 
     /// Whether each clip is synthetic, shape `[clips]`.

@@ -74,6 +74,32 @@ pub const COPY_SYNTHESIS: &str = "copy-synthesis";
 pub const LICENCE_CLASSES: &[&str] = &["open", "share-alike", "non-commercial", "none-stated"];
 
 impl Clip {
+    /// A clip of which only the label is known.
+    #[must_use]
+    pub fn new(file: String, label: Label) -> Self {
+        let unknown = String::from("unknown");
+        let kind = match label {
+            Label::Human => String::from("human"),
+            Label::Ai => unknown.clone(),
+        };
+        Self {
+            path: PathBuf::from(&file),
+            file,
+            label,
+            engine: kind.clone(),
+            family: kind.clone(),
+            kind,
+            corpus: unknown,
+            speaker: String::new(),
+            language: String::new(),
+            licence: String::new(),
+            split_group: String::new(),
+            duration_seconds: None,
+            repo: String::new(),
+            note: String::new(),
+        }
+    }
+
     /// Whether the clip is synthetic.
     #[must_use]
     pub fn is_ai(&self) -> bool {
@@ -352,4 +378,57 @@ pub(super) fn pairs(path: &Path, column: &str) -> Result<Vec<(String, String)>, 
         pairs.push((first.into(), record.get(1).unwrap_or("").trim().into()));
     }
     Ok(pairs)
+}
+
+/// Columns that [`write`] writes.
+const COLUMNS: [&str; 13] = [
+    "file",
+    "label",
+    "engine",
+    "family",
+    "kind",
+    "corpus",
+    "speaker",
+    "language",
+    "licence",
+    "split_group",
+    "duration_seconds",
+    "repo",
+    "note",
+];
+
+/// Writes a manifest that [`read`] reads back.
+///
+/// # Errors
+/// [`TrainingError`] if the file cannot be written.
+pub fn write(path: &Path, clips: &[Clip]) -> Result<(), TrainingError> {
+    let mut writer = csv::Writer::from_path(path).map_err(|e| TrainingError::csv(path, &e))?;
+    let mut row = |cells: [&str; 13]| {
+        writer
+            .write_record(cells)
+            .map_err(|e| TrainingError::csv(path, &e))
+    };
+    row(COLUMNS)?;
+    for clip in clips {
+        let label = if clip.is_ai() { "ai" } else { "human" };
+        let duration = clip
+            .duration_seconds
+            .map_or(String::new(), |s| s.to_string());
+        row([
+            &clip.file,
+            label,
+            &clip.engine,
+            &clip.family,
+            &clip.kind,
+            &clip.corpus,
+            &clip.speaker,
+            &clip.language,
+            &clip.licence,
+            &clip.split_group,
+            &duration,
+            &clip.repo,
+            &clip.note,
+        ])?;
+    }
+    writer.flush().map_err(|e| TrainingError::io(path, &e))
 }

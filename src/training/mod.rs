@@ -6,10 +6,13 @@
 //! [`protocol`] divides the corpus, [`evaluate()`] fits and scores the divisions, [`metrics`] and
 //! [`report`] sum up. Everything is deterministic for a seed, whatever the number of threads.
 
+pub mod adapters;
+pub mod audit;
 pub mod calibrate;
 pub mod corpus;
 pub mod estimator;
 pub mod evaluate;
+pub mod fingerprint;
 pub mod forest_fit;
 pub mod logistic_fit;
 pub mod manifest;
@@ -17,6 +20,7 @@ pub mod metrics;
 pub mod protocol;
 pub mod report;
 pub mod rng;
+pub mod score;
 pub mod selection;
 pub mod table;
 
@@ -33,6 +37,7 @@ pub use logistic_fit::{LogisticSettings, Weighting};
 pub use manifest::ManifestSource;
 pub use protocol::Protocol;
 pub use report::CorpusSummary;
+pub use score::{ScoreOptions, ScoreReport, score};
 pub use selection::Selection;
 
 use crate::model::{ArtifactError, Model, ModelInfo, Payload, encode};
@@ -58,6 +63,8 @@ pub enum Stage {
     Features,
     /// Fitting the model that ships; one unit.
     Fit,
+    /// Decoding and fingerprints; units are clips.
+    Fingerprint,
     /// Running a protocol; units are models to fit.
     Evaluate(Protocol),
 }

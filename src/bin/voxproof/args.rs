@@ -35,6 +35,8 @@ pub enum Command {
     Train(crate::train::TrainArgs),
     #[cfg(feature = "training")]
     Evaluate(crate::train::EvaluateArgs),
+    #[cfg(feature = "training")]
+    Corpus(crate::corpus::CorpusCommand),
 }
 
 /// Judge audio files: AI-generated or human

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod args;
+#[cfg(feature = "training")]
+mod corpus;
 mod detect;
 mod features;
 mod files;
@@ -32,6 +34,8 @@ fn main() -> ExitCode {
         Command::Train(args) => train::train(&args),
         #[cfg(feature = "training")]
         Command::Evaluate(args) => train::evaluate(&args),
+        #[cfg(feature = "training")]
+        Command::Corpus(args) => corpus::run(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -1,6 +1,6 @@
 //! `voxproof train` and `voxproof evaluate`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 
@@ -8,11 +8,12 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use indicatif::ProgressBar;
 use voxproof::features::FeatureSet;
+use voxproof::model::Model;
 use voxproof::training::manifest::LICENCE_CLASSES;
 use voxproof::training::{
     self, CorpusOptions, EstimatorSettings, EvaluateOptions, ForestSettings, LogisticSettings,
-    ManifestSource, Progress, Protocol, Selection, Skipped, Stage, TrainOptions, TrainingError,
-    Weighting,
+    ManifestSource, Progress, Protocol, ScoreOptions, Selection, Skipped, Stage, TrainOptions,
+    TrainingError, Weighting,
 };
 
 use crate::output::{ALL_JUDGED, Failure, SOME_FAILED, progress_bar};
@@ -158,13 +159,29 @@ Examples:
   voxproof evaluate --manifest corpus/manifest.csv --report report
   voxproof evaluate --manifest corpus/manifest.csv --model logistic --c 0.01 --report report
   voxproof evaluate --manifest corpus/manifest.csv --protocol leave-family-source-out --report report
+  voxproof evaluate --manifest la.csv --clips LA --embedded default --report report
+  voxproof evaluate --manifest la.csv --clips LA --model-dir models --name linear --report report
 
-Fits a model for every fold and scores what the fold left out. Writes metrics.json and metrics.md.")]
+Fits a model for every fold and scores what the fold left out. With --embedded or --model-dir, nothing is
+fitted: that model is judged on all clips, with its own features. Writes metrics.json and metrics.md.
+Exit status: 0 all clips were used, 1 some could not be, 2 wrong usage.")]
 pub struct EvaluateArgs {
     #[command(flatten)]
     corpus: CorpusArgs,
     #[command(flatten)]
     estimator: EstimatorArgs,
+    /// Judge this embedded model (see `voxproof model`) and fit nothing
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["model_dir", "protocol", "model"])]
+    embedded: Option<String>,
+    /// Judge the model NAME.bin in this folder, as train writes it, and fit nothing
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["protocol", "model"])]
+    model_dir: Option<PathBuf>,
+    /// Which model in the folder of --model-dir [default: the only one in it]
+    #[arg(long, value_name = "NAME", requires = "model_dir")]
+    name: Option<String>,
+    /// Write scores for Speech DF Arena's toolkit (file and score, larger for bona fide) to this file
+    #[arg(long, value_name = "FILE")]
+    scores_arena: Option<PathBuf>,
     /// Protocol, may be given more than once [default: all]
     #[arg(long, value_name = "NAME",
           value_parser = PossibleValuesParser::new(Protocol::ALL.iter().map(|p| p.name())))]
@@ -239,6 +256,13 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode, Failure> {
 
 /// Runs the protocols and prints their table.
 pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
+    if let Some(model) = args.existing()? {
+        return judge(args, &model);
+    }
+    if args.scores_arena.is_some() {
+        let problem = "--scores-arena needs a model to judge: --embedded NAME or --model-dir DIR";
+        return Err(Failure::Usage(problem.into()));
+    }
     let protocols = if args.protocol.is_empty() {
         Protocol::ALL.to_vec()
     } else {
@@ -265,7 +289,77 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
     Ok(listed(&report.corpus.skipped))
 }
 
-fn failure(error: TrainingError) -> Failure {
+impl EvaluateArgs {
+    /// The model to judge, if it is one that exists.
+    fn existing(&self) -> Result<Option<Model>, Failure> {
+        let usage = |problem: String| Failure::Usage(problem);
+        if let Some(name) = &self.embedded {
+            let model = Model::embedded(name).map_err(|error| usage(error.to_string()))?;
+            return Ok(Some(model));
+        }
+        let Some(folder) = &self.model_dir else {
+            return Ok(None);
+        };
+        let path = match &self.name {
+            Some(name) => folder.join(format!("{name}.bin")),
+            None => only_artifact(folder)?,
+        };
+        let named = |problem: String| Failure::Usage(format!("{}: {problem}", path.display()));
+        let bytes = std::fs::read(&path).map_err(|error| named(error.to_string()))?;
+        let model = Model::from_bytes(&bytes).map_err(|error| named(error.to_string()))?;
+        Ok(Some(model))
+    }
+}
+
+/// The one `NAME.bin` of a folder.
+fn only_artifact(folder: &Path) -> Result<PathBuf, Failure> {
+    let entries = std::fs::read_dir(folder)
+        .map_err(|error| Failure::Usage(format!("{}: {error}", folder.display())))?;
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "bin"))
+        .collect();
+    found.sort();
+    match &found[..] {
+        [one] => Ok(one.clone()),
+        [] => Err(Failure::Usage(format!(
+            "there is no NAME.bin in {}",
+            folder.display()
+        ))),
+        several => {
+            let names: Vec<_> = several
+                .iter()
+                .filter_map(|path| path.file_stem()?.to_str())
+                .collect();
+            Err(Failure::Usage(format!(
+                "{} holds several models, --name chooses one: {}",
+                folder.display(),
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+/// Judges an existing model.
+fn judge(args: &EvaluateArgs, model: &Model) -> Result<ExitCode, Failure> {
+    let options = ScoreOptions {
+        corpus: args.corpus.options()?,
+        report: Some(args.report.clone()),
+        scores: args.scores.clone(),
+        scores_arena: args.scores_arena.clone(),
+        seed: args.corpus.seed,
+        jobs: args.corpus.jobs(),
+    };
+    let bars = Bars::default();
+    let report =
+        training::score(model, &options, &|progress| bars.show(progress)).map_err(failure)?;
+    bars.finish();
+    println!("{}", report.markdown());
+    Ok(listed(&report.corpus.skipped))
+}
+
+/// What kind of failure an error is.
+pub fn failure(error: TrainingError) -> Failure {
     match error {
         TrainingError::Manifest { .. }
         | TrainingError::AmbiguousFile { .. }
@@ -276,32 +370,40 @@ fn failure(error: TrainingError) -> Failure {
     }
 }
 
+/// Clips that are listed one by one on a terminal; reports hold all of them.
+const LISTED: usize = 1000;
+
 /// Lists the clips that were left out because they could not be used: never silently.
-fn listed(skipped: &[Skipped]) -> ExitCode {
+pub fn listed(skipped: &[Skipped]) -> ExitCode {
     if skipped.is_empty() {
         return ExitCode::from(ALL_JUDGED);
     }
     eprintln!("{} clips could not be used:", skipped.len());
-    for clip in skipped {
+    for clip in skipped.iter().take(LISTED) {
         eprintln!("  {}: {}", clip.file, clip.reason);
+    }
+    if skipped.len() > LISTED {
+        eprintln!("  and {} more", skipped.len() - LISTED);
     }
     ExitCode::from(SOME_FAILED)
 }
 
 /// One progress bar at a time, for the stage that runs.
 #[derive(Default)]
-struct Bars {
+pub struct Bars {
     current: Mutex<Option<(Stage, ProgressBar)>>,
 }
 
 impl Bars {
-    fn show(&self, progress: Progress) {
+    /// Shows how far a stage has come.
+    pub fn show(&self, progress: Progress) {
         let Ok(mut current) = self.current.lock() else {
             return;
         };
         if !matches!(&*current, Some((stage, _)) if *stage == progress.stage) {
             let bar = progress_bar(progress.total as u64).with_message(match progress.stage {
                 Stage::Features => "features",
+                Stage::Fingerprint => "reading",
                 Stage::Fit => "fitting",
                 Stage::Evaluate(protocol) => protocol.name(),
             });
@@ -314,7 +416,8 @@ impl Bars {
         }
     }
 
-    fn finish(&self) {
+    /// Leaves the last bar as it is.
+    pub fn finish(&self) {
         if let Ok(Some((_, bar))) = self.current.lock().as_deref() {
             bar.finish();
         }
