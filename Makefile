@@ -58,6 +58,7 @@ bench: ## benchmarks of every stage
 # A folder with the clips of training/public_sources.csv; training/fetch_sources.py makes one.
 CLIPS ?= clips
 VOXPROOF_QUICK = $(CARGO) run --profile quick --bin voxproof --
+# The models that ship were trained before training/dropped.csv was made; --drop it in the next training.
 CORPUS = --manifest training/public_sources.csv --clips $(CLIPS) --hold-out training/held_out.csv
 train: ## train both embedded models on CLIPS into models/
 	$(VOXPROOF_QUICK) train $(CORPUS) --features dynamic --model logistic --name default --out models

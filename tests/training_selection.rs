@@ -57,12 +57,13 @@ fn split_groups_never_stand_on_both_sides_and_copies_are_never_tested() {
     for &protocol in Protocol::ALL {
         let folds = protocol.folds(&clips, 42);
         assert!(!folds.is_empty(), "{}", protocol.name());
+        let mut grouped_tests = 0;
         for fold in folds {
             assert!(fold.test.iter().all(|&i| !clips[i].is_copy()));
             assert!(!fold.test.is_empty() && !fold.train.is_empty());
             let group = |&i: &usize| Some(&clips[i].split_group).filter(|g| !g.is_empty());
             let tested: Vec<_> = fold.test.iter().filter_map(group).collect();
-            assert!(!tested.is_empty(), "the test shows nothing");
+            grouped_tests += tested.len();
             assert!(
                 fold.train
                     .iter()
@@ -70,6 +71,7 @@ fn split_groups_never_stand_on_both_sides_and_copies_are_never_tested() {
                     .all(|g| !tested.contains(&g))
             );
         }
+        assert!(grouped_tests > 0, "the test shows nothing");
     }
     // Random folds stay balanced although groups go to one as a whole.
     for fold in Protocol::Random.folds(&clips, 42) {
@@ -130,7 +132,7 @@ fn what_is_left_out_is_counted_and_sources_are_listed() {
     .unwrap();
     let mut table = String::new();
     for file in ["h1", "h2", "h3", "a1", "a2", "a3"] {
-        let row = serde_json::json!({ "file": format!("{file}.wav"), "f": [0.5; 73] });
+        let row = serde_json::json!({ "file": format!("{file}.wav"), "f": vec![0.5; 73] });
         writeln!(table, "{row}").unwrap();
     }
     fs::write(folder.join("f.jsonl"), table).unwrap();
