@@ -1,13 +1,14 @@
 //! Manifest -> clips with their features: the data that fitting and evaluation work on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
 use super::copies::{CopyOptions, RowsOrReason, Workspace};
-use super::manifest::{self, Clip};
+use super::manifest::{self, Clip, ManifestSource};
+use super::selection::Selection;
 use super::{Progress, ProgressFn, Stage, TrainingError, table};
 use crate::audio::{self, DecodeLimits, Waveform};
 use crate::features::{Extractor, FeatureSet};
@@ -15,10 +16,10 @@ use crate::features::{Extractor, FeatureSet};
 /// Where the data comes from.
 #[derive(Debug, Clone)]
 pub struct CorpusOptions {
-    /// The manifest, see [`manifest`].
-    pub manifest: PathBuf,
-    /// Folder that the manifest's files are relative to; the manifest's own where absent.
-    pub clips: Option<PathBuf>,
+    /// The manifests, see [`manifest`]; together they are one corpus.
+    pub manifests: Vec<ManifestSource>,
+    /// What is left out of them.
+    pub selection: Selection,
     /// Feature set to compute.
     pub features: FeatureSet,
     /// Table of precomputed features to read instead of the audio, see [`table`].
@@ -57,19 +58,35 @@ pub struct Corpus {
     pub copy_options: CopyOptions,
     /// Clips of held-out speakers, counted by speaker.
     pub held_out: BTreeMap<String, usize>,
+    /// Clips that were left out on purpose, counted by reason.
+    pub left_out: BTreeMap<String, usize>,
+    /// Packages that clips were made from, name -> version.
+    pub packages: BTreeMap<String, String>,
     /// Clips that could not be read or judged.
     pub skipped: Vec<Skipped>,
 }
 
 impl Corpus {
-    /// Reads the manifest, leaves out the held-out speakers and computes the features on all
-    /// threads of the current rayon pool. The result does not depend on their number.
+    /// Reads the manifests, leaves out what the selection and the held-out speakers say and
+    /// computes the features on all threads of the current rayon pool. The result does not depend
+    /// on their number.
     ///
     /// # Errors
     /// [`TrainingError`] for a manifest, table or list that cannot be read, or if one class ends
     /// up without any clip. Single clips that cannot be read end up in [`Corpus::skipped`].
     pub fn load(options: &CorpusOptions, progress: ProgressFn) -> Result<Self, TrainingError> {
-        let mut clips = manifest::read(&options.manifest)?;
+        let corpus = Self::load_any(options, progress)?;
+        corpus.both_classes()?;
+        Ok(corpus)
+    }
+
+    /// As [`Corpus::load`], for a corpus that may hold one class alone.
+    ///
+    /// # Errors
+    /// As [`Corpus::load`]; a single class is an error only if it is empty too.
+    pub fn load_any(options: &CorpusOptions, progress: ProgressFn) -> Result<Self, TrainingError> {
+        let (mut clips, packages) = listed(options)?;
+        let left_out = options.selection.apply(&mut clips)?;
         let speakers = options
             .hold_out
             .as_deref()
@@ -96,6 +113,8 @@ impl Corpus {
             through: vec![Vec::new(); options.copies.through.len()],
             copy_options: options.copies.clone(),
             held_out,
+            left_out,
+            packages,
             skipped: Vec::new(),
         };
         for (clip, result) in clips.into_iter().zip(results) {
@@ -112,18 +131,6 @@ impl Corpus {
                     reason,
                 }),
             }
-        }
-        let ai = corpus.clips.iter().filter(|clip| clip.is_ai()).count();
-        if ai == 0 || ai == corpus.clips.len() {
-            return Err(TrainingError::OneClass {
-                ai,
-                human: corpus.clips.len() - ai,
-                skipped: corpus.skipped.len(),
-                example: corpus
-                    .skipped
-                    .first()
-                    .map_or(String::new(), |s| format!("; {}: {}", s.file, s.reason)),
-            });
         }
         if let Some(path) = &options.save_features {
             table::write(path, corpus.keyed_rows().into_iter())?;
@@ -152,6 +159,30 @@ impl Corpus {
         rows
     }
 
+    /// Fails unless there are clips of both classes.
+    fn both_classes(&self) -> Result<(), TrainingError> {
+        let ai = self.clips.iter().filter(|clip| clip.is_ai()).count();
+        if ai > 0 && ai < self.clips.len() {
+            Ok(())
+        } else {
+            Err(self.one_class())
+        }
+    }
+
+    /// The error that says how many clips of each class there are.
+    pub(super) fn one_class(&self) -> TrainingError {
+        let ai = self.clips.iter().filter(|clip| clip.is_ai()).count();
+        TrainingError::OneClass {
+            ai,
+            human: self.clips.len() - ai,
+            skipped: self.skipped.len(),
+            example: self
+                .skipped
+                .first()
+                .map_or(String::new(), |s| format!("; {}: {}", s.file, s.reason)),
+        }
+    }
+
     /// Whether each clip is synthetic, shape `[clips]`.
     #[must_use]
     pub fn is_ai(&self) -> Vec<bool> {
@@ -169,6 +200,29 @@ impl Corpus {
     }
 }
 
+/// Clips and packages of all manifests.
+type Listed = (Vec<Clip>, BTreeMap<String, String>);
+
+/// Reads the manifests one after the other. A clip may stand in one of them only; a file name in
+/// several, unless a feature table has to tell them apart.
+fn listed(options: &CorpusOptions) -> Result<Listed, TrainingError> {
+    let (mut clips, mut packages) = (Vec::new(), BTreeMap::new());
+    for source in &options.manifests {
+        clips.extend(source.read()?);
+        packages.extend(source.packages()?);
+    }
+    let tables = options.feature_table.is_some() || options.save_features.is_some();
+    let (mut paths, mut files) = (HashSet::new(), HashSet::new());
+    for clip in &clips {
+        if !paths.insert(&clip.path) || (!files.insert(&clip.file) && tables) {
+            return Err(TrainingError::AmbiguousFile {
+                file: clip.file.clone(),
+            });
+        }
+    }
+    Ok((clips, packages))
+}
+
 fn from_table(
     clips: &[Clip],
     path: &Path,
@@ -182,20 +236,12 @@ fn from_table(
 }
 
 fn from_audio(clips: &[Clip], options: &CorpusOptions, progress: ProgressFn) -> Vec<RowsOrReason> {
-    let own_folder = || {
-        options
-            .manifest
-            .parent()
-            .map(Path::to_path_buf)
-            .unwrap_or_default()
-    };
-    let folder = options.clips.clone().unwrap_or_else(own_folder);
     let extractor = Extractor::new(options.features);
     let done = AtomicUsize::new(0);
     clips
         .par_iter()
         .map_init(Workspace::default, |workspace, clip| {
-            let row = decode(&folder.join(&clip.file)).and_then(|waveform| {
+            let row = decode(&clip.path).and_then(|waveform| {
                 let copies = &options.copies;
                 copies.extract(&clip.file, &waveform, &extractor, workspace)
             });

@@ -37,6 +37,8 @@ pub enum Command {
     Evaluate(crate::train::EvaluateArgs),
     #[cfg(feature = "training")]
     Channel(crate::channel::ChannelArgs),
+    #[cfg(feature = "training")]
+    Corpus(crate::corpus::CorpusCommand),
 }
 
 /// Judge audio files: AI-generated or human
