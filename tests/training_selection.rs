@@ -13,8 +13,8 @@ use voxproof::training::manifest::{self, Clip, Label};
 use voxproof::training::report::CorpusSummary;
 use voxproof::training::rng::Rng;
 use voxproof::training::{
-    Corpus, CorpusOptions, ManifestSource, Progress, Protocol, ScoreOptions, Selection,
-    TrainingError, score,
+    CopyOptions, Corpus, CorpusOptions, ManifestSource, Progress, Protocol, ScoreOptions,
+    Selection, TrainingError, score,
 };
 
 fn folder(test: &str) -> PathBuf {
@@ -137,6 +137,7 @@ fn what_is_left_out_is_counted_and_sources_are_listed() {
     }
     fs::write(folder.join("f.jsonl"), table).unwrap();
     let mut options = CorpusOptions {
+        copies: CopyOptions::default(),
         manifests: vec![first.clone(), second],
         selection: Selection {
             drop: vec![folder.join("drop.csv")],
@@ -307,6 +308,7 @@ fn an_existing_model_is_judged_and_its_scores_suit_the_arena() {
     fs::write(folder.join("f.jsonl"), table).unwrap();
     let options = ScoreOptions {
         corpus: CorpusOptions {
+            copies: CopyOptions::default(),
             manifests: vec![ManifestSource::beside(folder.join("m.csv"))],
             selection: Selection::default(),
             features: FeatureSet::Dynamic,
