@@ -19,7 +19,7 @@
 use sha2::{Digest, Sha256};
 use wincode::{SchemaRead, SchemaWrite};
 
-use super::{ArtifactError, Boosting, Bounds, Calibration, Forest, Logistic, Mlp, Scaler};
+use super::{ArtifactError, Boosting, Bounds, Calibration, Forest, Kernel, Logistic, Mlp, Scaler};
 
 /// First bytes of every artifact.
 const MAGIC: [u8; 8] = *b"VOXPROOF";
@@ -71,6 +71,8 @@ pub enum Estimator {
     GradientBoosting(Boosting),
     /// Layers of rectified sums.
     Mlp(Mlp),
+    /// Likeness to clips of the training.
+    Kernel(Kernel),
 }
 
 impl Estimator {
@@ -82,6 +84,7 @@ impl Estimator {
             Self::Logistic(_) => "logistic",
             Self::GradientBoosting(_) => "gradient-boosting",
             Self::Mlp(_) => "mlp",
+            Self::Kernel(_) => "kernel",
         }
     }
 
@@ -92,6 +95,7 @@ impl Estimator {
             Self::Logistic(logistic) => logistic.weights.len(),
             Self::GradientBoosting(boosting) => boosting.features(),
             Self::Mlp(mlp) => mlp.features(),
+            Self::Kernel(kernel) => kernel.features(),
         }
     }
 
@@ -102,6 +106,7 @@ impl Estimator {
             Self::Logistic(logistic) => logistic.defect(),
             Self::GradientBoosting(boosting) => boosting.defect(),
             Self::Mlp(mlp) => mlp.defect(),
+            Self::Kernel(kernel) => kernel.defect(),
         }
     }
 
@@ -109,20 +114,21 @@ impl Estimator {
     pub(super) fn uncalibrated(&self) -> Option<Calibration> {
         match self {
             Self::RandomForest(_) => None,
-            Self::Logistic(_) | Self::GradientBoosting(_) | Self::Mlp(_) => {
+            Self::Logistic(_) | Self::GradientBoosting(_) | Self::Mlp(_) | Self::Kernel(_) => {
                 Some(Calibration::LOG_ODDS)
             }
         }
     }
 
     /// Score of standardised values `x`, shape `[features]`: larger is more synthetic. P(AI) of a
-    /// forest, log-odds of every other model.
+    /// forest, log-odds of every other model but the kernel machine, whose score has no unit.
     pub(super) fn score(&self, x: &[f32]) -> f64 {
         match self {
             Self::RandomForest(forest) => forest.probability(x),
             Self::Logistic(logistic) => logistic.score(x),
             Self::GradientBoosting(boosting) => boosting.score(x),
             Self::Mlp(mlp) => mlp.score(x),
+            Self::Kernel(kernel) => kernel.score(x),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod artifact;
 mod boosting;
 mod forest;
+pub mod kernel;
 mod logistic;
 mod mlp;
 mod pipeline;
@@ -14,6 +15,7 @@ mod scaler;
 pub use artifact::{Estimator, FORMAT_VERSION, HEADER_BYTES, Payload, encode};
 pub use boosting::Boosting;
 pub use forest::{CompileError, Forest, TreeNode};
+pub use kernel::Kernel;
 pub use logistic::Logistic;
 pub use mlp::{Layer, Mlp};
 pub use pipeline::{Bounds, Calibration, Pipeline};

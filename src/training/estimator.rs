@@ -5,6 +5,7 @@ use std::fmt;
 use super::boosting_fit::{self, BoostingSettings};
 use super::corpus::Corpus;
 use super::forest_fit::{self, ForestSettings};
+use super::kernel_fit::{self, KernelSettings};
 use super::logistic_fit::{self, LogisticSettings};
 use super::mlp_fit::{self, MlpSettings};
 use super::{TrainingError, manifest::Clip};
@@ -22,12 +23,19 @@ pub enum EstimatorSettings {
     GradientBoosting(BoostingSettings),
     /// The replaced stack's third: [`mlp_fit`].
     Mlp(MlpSettings),
+    /// Likeness to clips of the training, group of features by group: [`kernel_fit`].
+    Kernel(KernelSettings),
 }
 
 impl EstimatorSettings {
     /// Names of the kinds, as on the command line and in [`crate::model::ModelInfo`].
-    pub const KINDS: &'static [&'static str] =
-        &["random-forest", "logistic", "gradient-boosting", "mlp"];
+    pub const KINDS: &'static [&'static str] = &[
+        "random-forest",
+        "logistic",
+        "gradient-boosting",
+        "mlp",
+        "kernel",
+    ];
 
     /// Name of the kind.
     #[must_use]
@@ -37,6 +45,7 @@ impl EstimatorSettings {
             Self::Logistic(_) => Self::KINDS[1],
             Self::GradientBoosting(_) => Self::KINDS[2],
             Self::Mlp(_) => Self::KINDS[3],
+            Self::Kernel(_) => Self::KINDS[4],
         }
     }
 
@@ -66,6 +75,11 @@ impl EstimatorSettings {
             }
             Self::GradientBoosting(settings) => boosting_fit::fit(&rows, &is_ai, settings),
             Self::Mlp(settings) => mlp_fit::fit(&rows, &is_ai, settings),
+            Self::Kernel(settings) => {
+                let groups = groups(&clips, each);
+                let ends = corpus.features.group_ends();
+                kernel_fit::fit(&rows, &is_ai, &groups, each, ends, settings)
+            }
         }
     }
 }
@@ -108,6 +122,7 @@ impl fmt::Display for EstimatorSettings {
             Self::Logistic(settings) => settings.fmt(f),
             Self::GradientBoosting(settings) => settings.fmt(f),
             Self::Mlp(settings) => settings.fmt(f),
+            Self::Kernel(settings) => settings.fmt(f),
         }
     }
 }

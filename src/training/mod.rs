@@ -2,7 +2,7 @@
 //!
 //! Read in the order of the data: [`manifest`] says which clips there are, [`selection`] which are used, [`corpus`]
 //! computes their features, also of [`copies`] that a random [`channel`] has passed, [`estimator`] fits a model to them
-//! with [`forest_fit`], [`boosting_fit`], [`mlp_fit`] or with [`logistic_fit`] and [`calibrate`], [`train`] writes it as an
+//! with [`forest_fit`], [`boosting_fit`], [`mlp_fit`] or with [`logistic_fit`] or [`kernel_fit`] and [`calibrate`], [`train`] writes it as an
 //! artifact; [`protocol`] divides the corpus, [`evaluate()`] fits and scores the divisions, [`metrics`] and
 //! [`report`] sum up. Everything is deterministic for a seed, whatever the number of threads.
 
@@ -19,6 +19,7 @@ pub mod estimator;
 pub mod evaluate;
 pub mod fingerprint;
 pub mod forest_fit;
+pub mod kernel_fit;
 pub mod logistic_fit;
 pub mod manifest;
 pub mod metrics;
@@ -42,6 +43,7 @@ pub use corpus::{Corpus, CorpusOptions, Skipped};
 pub use estimator::EstimatorSettings;
 pub use evaluate::{EvaluateOptions, EvaluateReport, evaluate};
 pub use forest_fit::ForestSettings;
+pub use kernel_fit::KernelSettings;
 pub use logistic_fit::{LogisticSettings, Weighting};
 pub use manifest::ManifestSource;
 pub use mlp_fit::MlpSettings;

@@ -12,8 +12,9 @@ use voxproof::model::Model;
 use voxproof::training::manifest::LICENCE_CLASSES;
 use voxproof::training::{
     self, BoostingSettings, CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions,
-    ForestSettings, LogisticSettings, ManifestSource, MlpSettings, Preset, Progress, Protocol,
-    ScoreOptions, Selection, Skipped, Stage, TrainOptions, TrainingError, Weighting,
+    ForestSettings, KernelSettings, LogisticSettings, ManifestSource, MlpSettings, Preset,
+    Progress, Protocol, ScoreOptions, Selection, Skipped, Stage, TrainOptions, TrainingError,
+    Weighting,
 };
 
 use crate::channel::CopyArgs;
@@ -101,6 +102,13 @@ struct EstimatorArgs {
     /// Inverse strength of the regularisation, for logistic
     #[arg(long, value_name = "C", default_value_t = LogisticSettings::default().c, value_parser = positive)]
     c: f64,
+    /// Landmarks, for kernel: what an artifact's size and a verdict's time grow with
+    #[arg(long, value_name = "N", default_value_t = KernelSettings::default().landmarks as u32,
+          value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    landmarks: u32,
+    /// Strength of the regularisation, for kernel
+    #[arg(long, value_name = "LAMBDA", default_value_t = f64::from(KernelSettings::default().lambda), value_parser = positive)]
+    lambda: f64,
     /// What weighs the same in training, for logistic: the two classes, or also the engine families
     /// and human sources within them
     #[arg(long, value_name = "OVER", default_value = Weighting::default().name(),
@@ -118,6 +126,12 @@ impl EstimatorArgs {
             "gradient-boosting" => EstimatorSettings::GradientBoosting(BoostingSettings {
                 seed,
                 ..BoostingSettings::default()
+            }),
+            "kernel" => EstimatorSettings::Kernel(KernelSettings {
+                landmarks: self.landmarks as usize,
+                lambda: self.lambda as f32,
+                seed,
+                ..KernelSettings::default()
             }),
             "mlp" => EstimatorSettings::Mlp(MlpSettings {
                 seed,
