@@ -110,6 +110,9 @@ pub fn fit(
     ends: &[usize],
     settings: &KernelSettings,
 ) -> Result<Pipeline, TrainingError> {
+    if rows.iter().any(|row| row.iter().any(|x| !x.is_finite())) {
+        return Err(TrainingError::Fit("a feature value is not finite".into()));
+    }
     let bounds = Bounds::fit(rows, COVERAGE);
     let mut clipped: Vec<Vec<f64>> = rows.iter().map(|row| row.to_vec()).collect();
     clipped.iter_mut().for_each(|row| bounds.clip(row));
