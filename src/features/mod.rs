@@ -14,6 +14,7 @@
 //! `tests/artefact_parity.rs`.
 
 pub mod artefact;
+pub mod bands;
 pub mod channel;
 pub mod chroma;
 pub mod classic;

@@ -6,12 +6,14 @@
 mod artifact;
 mod forest;
 mod logistic;
+pub mod network;
 mod pipeline;
 mod scaler;
 
 pub use artifact::{Estimator, FORMAT_VERSION, HEADER_BYTES, Payload, encode};
 pub use forest::{CompileError, Forest, TreeNode};
 pub use logistic::Logistic;
+pub use network::{Conv, Network};
 pub use pipeline::{Bounds, Calibration, Pipeline};
 pub use scaler::Scaler;
 
