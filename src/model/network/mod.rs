@@ -8,9 +8,13 @@
 //! `conv` is one layer over a stream of frames; `forward` chains the layers and pools; `stored` is how an artifact holds
 //! the weights, in 8 bits.
 
+mod conv;
+mod forward;
+
 use serde::{Deserialize, Serialize};
 
 use crate::features::bands;
+pub use forward::{RunScratch, Runner, Window};
 
 /// Most layers of a network.
 const MOST_LAYERS: usize = 64;
