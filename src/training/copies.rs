@@ -75,6 +75,17 @@ pub(super) struct Rows {
     pub through: Vec<Vec<f64>>,
 }
 
+impl Rows {
+    /// A clip without copies.
+    pub(super) fn recorded(recorded: Vec<f64>) -> Self {
+        Self {
+            recorded,
+            copies: Vec::new(),
+            through: Vec::new(),
+        }
+    }
+}
+
 /// The rows of one clip, or why there are none.
 pub(super) type RowsOrReason = Result<Rows, String>;
 

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::copies::{CopyOptions, RowsOrReason, Workspace};
+use super::copies::{CopyOptions, Rows, RowsOrReason};
 use super::manifest::{self, Clip, ManifestSource};
 use super::selection::Selection;
 use super::{Progress, ProgressFn, Stage, TrainingError, table};
+use crate::analysis::{Analyser, AnalysisScratch};
 use crate::audio::{self, DecodeLimits, Waveform};
 use crate::features::{Extractor, FeatureSet};
 
@@ -85,6 +86,40 @@ impl Corpus {
     /// # Errors
     /// As [`Corpus::load`]; a single class is an error only if it is empty too.
     pub fn load_any(options: &CorpusOptions, progress: ProgressFn) -> Result<Self, TrainingError> {
+        Self::load_rows(options, |clips| match &options.feature_table {
+            Some(path) => from_table(clips, path, options),
+            None => {
+                let extractor = Extractor::new(options.features);
+                Ok(from_audio(clips, progress, |workspace, clip, waveform| {
+                    let copies = &options.copies;
+                    copies.extract(&clip.file, waveform, &extractor, workspace)
+                }))
+            }
+        })
+    }
+
+    /// The corpus with one row a clip, its P(AI) by the model of `analyser`: from the audio.
+    pub(super) fn judged(
+        options: &CorpusOptions,
+        analyser: &Analyser,
+        progress: ProgressFn,
+    ) -> Result<Self, TrainingError> {
+        Self::load_rows(options, |clips| {
+            let judge = |scratch: &mut AnalysisScratch, _: &Clip, waveform: &Waveform| {
+                let judged = analyser.judge(waveform, false, scratch);
+                judged
+                    .map(|analysis| Rows::recorded(vec![analysis.ai_probability]))
+                    .map_err(|error| error.to_string())
+            };
+            Ok(from_audio(clips, progress, judge))
+        })
+    }
+
+    /// Reads the manifests and takes the rows of the clips that are used from `rows`.
+    fn load_rows(
+        options: &CorpusOptions,
+        rows: impl Fn(&[Clip]) -> Result<Vec<RowsOrReason>, TrainingError>,
+    ) -> Result<Self, TrainingError> {
         let (mut clips, packages) = listed(options)?;
         let left_out = options.selection.apply(&mut clips)?;
         let speakers = options
@@ -101,10 +136,7 @@ impl Corpus {
             }
             !held
         });
-        let results = match &options.feature_table {
-            Some(path) => from_table(&clips, path, options)?,
-            None => from_audio(&clips, options, progress),
-        };
+        let results = rows(&clips)?;
         let mut corpus = Self {
             features: options.features,
             clips: Vec::new(),
@@ -235,16 +267,17 @@ fn from_table(
         .collect())
 }
 
-fn from_audio(clips: &[Clip], options: &CorpusOptions, progress: ProgressFn) -> Vec<RowsOrReason> {
-    let extractor = Extractor::new(options.features);
+/// Rows of what `analyse` makes of each clip's sound, with working memory `W` for each thread.
+fn from_audio<W: Default>(
+    clips: &[Clip],
+    progress: ProgressFn,
+    analyse: impl Fn(&mut W, &Clip, &Waveform) -> RowsOrReason + Sync,
+) -> Vec<RowsOrReason> {
     let done = AtomicUsize::new(0);
     clips
         .par_iter()
-        .map_init(Workspace::default, |workspace, clip| {
-            let row = decode(&clip.path).and_then(|waveform| {
-                let copies = &options.copies;
-                copies.extract(&clip.file, &waveform, &extractor, workspace)
-            });
+        .map_init(W::default, |workspace, clip| {
+            let row = decode(&clip.path).and_then(|waveform| analyse(workspace, clip, &waveform));
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             progress(Progress {
                 stage: Stage::Features,

@@ -13,7 +13,8 @@ use super::metrics::{Interval, calibration_error};
 use super::protocol::MIN_CLIPS;
 use super::report::{self, CorpusSummary};
 use super::{ProgressFn, TrainingError, in_pool};
-use crate::features::FeatureVector;
+use crate::analysis::Analyser;
+use crate::features::{FeatureSet, FeatureVector};
 use crate::model::{Model, ModelInfo};
 
 /// What is asked of an existing model.
@@ -75,20 +76,23 @@ pub fn score(
     progress: ProgressFn,
 ) -> Result<ScoreReport, TrainingError> {
     in_pool(options.jobs, || {
-        let set = model.feature_set();
-        let data = CorpusOptions {
-            features: set,
-            ..options.corpus.clone()
+        let table =
+            options.corpus.feature_table.is_some() || options.corpus.save_features.is_some();
+        let (corpus, scores) = match model.feature_set() {
+            Some(set) if table && model.network().is_none() => {
+                from_features(model, set, options, progress)?
+            }
+            _ if table => {
+                return Err(TrainingError::Fit(format!(
+                    "the model '{}' takes more than a table of features holds: it judges audio only",
+                    model.info().name
+                )));
+            }
+            _ => from_audio(model, options, progress)?,
         };
-        let mut corpus = Corpus::load_any(&data, progress)?;
         if corpus.clips.is_empty() {
             return Err(corpus.one_class());
         }
-        let rows = std::mem::take(&mut corpus.rows);
-        let scores: Vec<f64> = rows
-            .into_par_iter()
-            .map(|values| model.probability(&FeatureVector { set, values }))
-            .collect();
         let report = ScoreReport::new(model, &corpus, &scores, options.seed);
         write_scores(options, &corpus.clips, &scores)?;
         if let Some(folder) = &options.report {
@@ -99,6 +103,38 @@ pub fn score(
         }
         Ok(report)
     })
+}
+
+/// The corpus and P(AI) of each clip, from features that a table holds or is to hold.
+fn from_features(
+    model: &Model,
+    set: FeatureSet,
+    options: &ScoreOptions,
+    progress: ProgressFn,
+) -> Result<(Corpus, Vec<f64>), TrainingError> {
+    let data = CorpusOptions {
+        features: set,
+        ..options.corpus.clone()
+    };
+    let mut corpus = Corpus::load_any(&data, progress)?;
+    let rows = std::mem::take(&mut corpus.rows);
+    let scores = rows
+        .into_par_iter()
+        .map(|values| model.probability(&FeatureVector { set, values }))
+        .collect();
+    Ok((corpus, scores))
+}
+
+/// The corpus and P(AI) of each clip, as the detector judges it.
+fn from_audio(
+    model: &Model,
+    options: &ScoreOptions,
+    progress: ProgressFn,
+) -> Result<(Corpus, Vec<f64>), TrainingError> {
+    let analyser = Analyser::new(model.clone());
+    let mut corpus = Corpus::judged(&options.corpus, &analyser, progress)?;
+    let rows = std::mem::take(&mut corpus.rows);
+    Ok((corpus, rows.into_iter().flatten().collect()))
 }
 
 impl ScoreReport {

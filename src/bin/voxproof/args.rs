@@ -39,6 +39,9 @@ pub enum Command {
     Channel(crate::channel::ChannelArgs),
     #[cfg(feature = "training")]
     Corpus(crate::corpus::CorpusCommand),
+    #[cfg(feature = "training")]
+    #[command(hide = true)]
+    PackNetwork(crate::pack::PackArgs),
 }
 
 /// Judge audio files: AI-generated or human

@@ -13,6 +13,8 @@ mod files;
 mod health;
 mod model;
 mod output;
+#[cfg(feature = "training")]
+mod pack;
 mod serve;
 #[cfg(feature = "training")]
 mod train;
@@ -40,6 +42,8 @@ fn main() -> ExitCode {
         Command::Channel(args) => channel::run(&args),
         #[cfg(feature = "training")]
         Command::Corpus(args) => corpus::run(&args),
+        #[cfg(feature = "training")]
+        Command::PackNetwork(args) => pack::run(&args),
     };
     match outcome {
         Ok(code) => code,
