@@ -23,8 +23,8 @@ use crate::model::{Bounds, Estimator, Kernel, Pipeline, Scaler, kernel};
 
 /// Share of each feature's values that is within its bounds.
 const COVERAGE: f64 = 0.99;
-/// Added to the diagonal: landmarks that nearly coincide leave the sums of `f32` short of digits.
-const JITTER: f32 = 0.02;
+/// Added to the diagonal: kernels of `f32` tell landmarks that nearly coincide apart by rounding alone.
+const JITTER: f64 = 0.02;
 
 /// Settings of the kernel machine.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -202,7 +202,7 @@ struct System {
     /// `y`, shape `[n]`.
     targets: Vec<f32>,
     /// `P' W P`, shape `[m][m]`.
-    gram: Mat<f32>,
+    gram: Mat<f64>,
     /// `P' W y`, shape `[m]`.
     moments: Vec<f64>,
     /// `lambda K`, shape `[m][m]`.
@@ -230,16 +230,9 @@ impl System {
             .iter()
             .map(|&ai| if ai { 1.0 } else { -1.0 })
             .collect();
-        let mut gram = Mat::zeros(basis.len(), basis.len());
-        matmul(
-            gram.as_mut(),
-            Accum::Replace,
-            kernels.transpose(),
-            weighted.as_ref(),
-            1.0,
-            Par::Seq,
-        );
         let all: Vec<usize> = (0..rows.len()).collect();
+        let landmarks: Vec<usize> = (0..basis.len()).collect();
+        let gram = gram(&kernels, &weighted, &all, &landmarks);
         let moments = moments(&weighted, &targets, &all);
         Self {
             kernels,
@@ -253,30 +246,16 @@ impl System {
 
     /// Coefficients of the landmarks `kept`, without the rows `left_out`.
     fn solve(&self, left_out: &[usize], kept: &[usize]) -> Result<Vec<f32>, TrainingError> {
-        let take = |from: &Mat<f32>| {
-            Mat::from_fn(left_out.len(), kept.len(), |i, l| {
-                from[(left_out[i], kept[l])]
-            })
-        };
-        let (out, out_weighted) = (take(&self.kernels), take(&self.weighted));
-        let mut system = Mat::from_fn(kept.len(), kept.len(), |a, b| {
+        let out = gram(&self.kernels, &self.weighted, left_out, kept);
+        let system = Mat::from_fn(kept.len(), kept.len(), |a, b| {
             let at = (kept[a], kept[b]);
-            self.gram[at] + self.penalty[at] + if a == b { JITTER } else { 0.0 }
+            let jitter = if a == b { JITTER } else { 0.0 };
+            self.gram[at] - out[(a, b)] + f64::from(self.penalty[at]) + jitter
         });
-        matmul(
-            system.as_mut(),
-            Accum::Add,
-            out.transpose(),
-            out_weighted.as_ref(),
-            -1.0,
-            Par::Seq,
-        );
         let out_moments = moments(&self.weighted, &self.targets, left_out);
         let right = Mat::from_fn(kept.len(), 1, |l, _| {
             self.moments[kept[l]] - out_moments[kept[l]]
         });
-        // Solved in f64: the sums have seven digits, their factors should not lose more.
-        let system = Mat::from_fn(kept.len(), kept.len(), |a, b| f64::from(system[(a, b)]));
         let factors = system.llt(Side::Lower).map_err(|_| {
             TrainingError::Fit(format!(
                 "the kernels of {} landmarks are not independent enough: a larger lambda or fewer landmarks are needed",
@@ -291,6 +270,36 @@ impl System {
         }
         Ok(coefficients)
     }
+}
+
+/// Rows that are multiplied in `f32` before their sums are added up in `f64`: a sum over tens of thousands of rows would
+/// be short of the digits that taking folds out of it costs.
+const BLOCK: usize = 1_024;
+
+/// `P' W P` over `rows` for the landmarks `kept`, shape `[kept][kept]`.
+fn gram(kernels: &Mat<f32>, weighted: &Mat<f32>, rows: &[usize], kept: &[usize]) -> Mat<f64> {
+    let mut sum = Mat::zeros(kept.len(), kept.len());
+    let mut product = Mat::<f32>::zeros(kept.len(), kept.len());
+    for block in rows.chunks(BLOCK) {
+        let take = |from: &Mat<f32>| {
+            Mat::from_fn(block.len(), kept.len(), |i, l| from[(block[i], kept[l])])
+        };
+        let (plain, weighted) = (take(kernels), take(weighted));
+        matmul(
+            product.as_mut(),
+            Accum::Replace,
+            plain.transpose(),
+            weighted.as_ref(),
+            1.0,
+            Par::Seq,
+        );
+        for (sums, products) in sum.col_iter_mut().zip(product.col_iter()) {
+            for (s, p) in sums.iter_mut().zip(products.iter()) {
+                *s += f64::from(*p);
+            }
+        }
+    }
+    sum
 }
 
 /// `P' W y` over `rows`, shape `[m]`.
