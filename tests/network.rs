@@ -53,9 +53,11 @@ impl Draws {
     fn network(&mut self) -> Network {
         let (mut bands, mut inputs) = (BANDS, 1);
         let mut layers = Vec::new();
-        for _ in 0..self.up_to(3) {
+        for layer in 0..self.up_to(3) {
             let kernel = [self.up_to(4), self.up_to(4)];
-            let stride = [self.up_to(2), self.up_to(5)];
+            // The first layer halves the bands at least, so that the last one can span what is left.
+            let least = if layer == 0 { 2 } else { 1 };
+            let stride = [self.up_to(2), self.up_to(5).max(least)];
             let padding = kernel.map(|k| self.up_to(k) - 1);
             let outputs = self.up_to(37);
             layers.push(self.conv(kernel, stride, padding, [inputs, outputs]));
