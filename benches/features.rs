@@ -1,4 +1,4 @@
-//! The classic feature set and its stages, beside a bare FFT of the same frames.
+//! The feature sets, and the stages of the classic one beside a bare FFT of the same frames.
 //!
 //!     cargo bench --bench features
 
@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use realfft::RealFftPlanner;
-use voxproof::audio::Waveform;
+use voxproof::audio::{Waveform, resample};
+use voxproof::features::artefact::envelope::FastEnvelopes;
+use voxproof::features::artefact::lpc::Lpc;
 use voxproof::features::chroma::{self, ChromaWeights, PitchScale, TuningEstimator};
+use voxproof::features::dynamic::{Dynamic, RATE, prepare};
 use voxproof::features::mel::{self, MEL_BANDS, MelFilterBank, Mfcc};
 use voxproof::features::spectrogram::{FFT_SIZE, HOP, STRIDE, Stft, StftScratch, frame_count};
 use voxproof::features::tempo::{OnsetEnvelope, TempoEstimator, TempoScratch};
@@ -72,6 +75,51 @@ fn classic(c: &mut Criterion) {
     c.bench_function("extractor_new", |b| {
         b.iter(|| Extractor::new(FeatureSet::Classic))
     });
+}
+
+/// The sets at 16 kHz, whole from 22,050 Hz, and behind the resampler.
+fn at_16_khz(c: &mut Criterion) {
+    let mut scratch = Scratch::default();
+    for set in [FeatureSet::Dynamic, FeatureSet::Artefact] {
+        let mut group = c.benchmark_group(set.name());
+        let extractor = Extractor::new(set);
+        for seconds in [1, 10, 60] {
+            let waveform = Waveform::new(signal(seconds));
+            group.bench_function(BenchmarkId::from_parameter(format!("{seconds}s")), |b| {
+                b.iter(|| {
+                    extractor
+                        .extract(black_box(&waveform), &mut scratch)
+                        .unwrap()
+                })
+            });
+        }
+        group.finish();
+    }
+    let mut group = c.benchmark_group("groups_10s");
+    let speech = prepare::prepare(&resample(&signal(10), 22_050, RATE)).unwrap();
+    let mut values = Vec::new();
+    let dynamic = Dynamic::default();
+    group.bench_function("dynamic", |b| {
+        b.iter(|| {
+            values.clear();
+            dynamic.describe(black_box(&speech), &mut (), &mut values);
+        })
+    });
+    let lpc = Lpc::default();
+    group.bench_function("lpc", |b| {
+        b.iter(|| {
+            values.clear();
+            lpc.extend(black_box(&speech), &mut values);
+        })
+    });
+    let envelopes = FastEnvelopes::default();
+    group.bench_function("envelopes", |b| {
+        b.iter(|| {
+            values.clear();
+            envelopes.extend(black_box(&speech), &mut values);
+        })
+    });
+    group.finish();
 }
 
 /// Each stage over the frames of 10 s.
@@ -168,6 +216,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(400))
         .measurement_time(Duration::from_millis(1500));
-    targets = bare_fft, classic, stages
+    targets = bare_fft, classic, stages, at_16_khz
 }
 criterion_main!(features);

@@ -71,6 +71,39 @@ fn names_of_the_dynamic_set_are_distinct_and_in_the_studys_order() {
 }
 
 #[test]
+fn names_of_the_artefact_set_are_distinct_and_in_the_studys_order() {
+    let names = FeatureSet::Artefact.names();
+    assert_eq!(names.len(), 821);
+    let at = [
+        (424, "phase_advance_4_coherence_over_bins"),
+        (425, "texture_band_1_time_difference_std"),
+        (439, "texture_band_2_time_difference_kurtosis"),
+        (521, "group_delay_band_1_coherence"),
+        (525, "group_delay_change_band_1_coherence"),
+        (616, "phase_acceleration_band_8_coherence_over_time"),
+        (617, "harmonicity_band_1_std"),
+        (637, "lpc_residual_kurtosis_std"),
+        (672, "lpc_residual_flatness_persistence"),
+        (673, "lpc_reflection_change_std_1"),
+        (720, "lpc_reflection_change_kurtosis_16"),
+        (721, "fast_modulation_10_20_hz_band_1"),
+        (771, "envelope_correlation_1_2"),
+        (781, "envelope_change_correlation_1_2"),
+        (791, "envelope_change_std_band_1"),
+        (820, "envelope_kurtosis_band_5"),
+    ];
+    for (i, name) in at {
+        assert_eq!(names[i], name);
+    }
+    let mut sorted = names.to_vec();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(sorted.len(), 821);
+    let known = FeatureSet::from_name("artefact");
+    assert_eq!(known, Some(FeatureSet::Artefact));
+}
+
+#[test]
 fn an_extractor_is_shared_between_threads() {
     fn check<T: Send + Sync + std::fmt::Debug>() {}
     fn check_scratch<T: Send + Default + std::fmt::Debug>() {}
@@ -179,35 +212,72 @@ fn odd_signals() -> Vec<(&'static str, Vec<f32>)> {
 }
 
 #[test]
-fn no_odd_signal_yields_nan_in_the_dynamic_set() {
-    let mut judged = 0;
-    for (name, samples) in odd_signals() {
-        match extract_set(FeatureSet::Dynamic, samples) {
-            Ok(values) => {
-                judged += 1;
-                assert_eq!(values.len(), 425);
-                assert!(values.iter().all(|v| v.is_finite()), "{name}: {values:?}");
+fn no_odd_signal_yields_nan_in_the_sets_at_16_khz() {
+    for (set, count) in [(FeatureSet::Dynamic, 425), (FeatureSet::Artefact, 821)] {
+        let mut judged = 0;
+        for (name, samples) in odd_signals() {
+            match extract_set(set, samples) {
+                Ok(values) => {
+                    judged += 1;
+                    assert_eq!(values.len(), count);
+                    assert!(values.iter().all(|v| v.is_finite()), "{name}: {values:?}");
+                }
+                // A single click is all that is left of its clip.
+                Err(FeatureError::TooLittleSpeech { seconds }) => assert!(seconds < 0.8, "{name}"),
+                Err(error) => panic!("{name}: {error}"),
             }
-            // A single click is all that is left of its clip.
-            Err(FeatureError::TooLittleSpeech { seconds }) => assert!(seconds < 0.8, "{name}"),
-            Err(error) => panic!("{name}: {error}"),
         }
+        assert!(judged >= 9);
     }
-    assert!(judged >= 9);
 }
 
 #[test]
-fn the_dynamic_set_has_the_same_errors() {
-    let dynamic = |samples| extract_set(FeatureSet::Dynamic, samples).unwrap_err();
-    assert!(matches!(
-        dynamic(vec![0.3; 22_049]),
-        FeatureError::TooShort { .. }
-    ));
-    assert_eq!(dynamic(signal(|_| 0.25)), FeatureError::Silent);
-    assert!(matches!(
-        dynamic(signal(|_| f32::NAN)),
-        FeatureError::OutOfRange { .. }
-    ));
+fn the_sets_at_16_khz_have_the_same_errors() {
+    for set in [FeatureSet::Dynamic, FeatureSet::Artefact] {
+        let error = |samples| extract_set(set, samples).unwrap_err();
+        assert!(matches!(
+            error(vec![0.3; 22_049]),
+            FeatureError::TooShort { .. }
+        ));
+        assert_eq!(error(signal(|_| 0.25)), FeatureError::Silent);
+        assert!(matches!(
+            error(signal(|_| f32::NAN)),
+            FeatureError::OutOfRange { .. }
+        ));
+    }
+}
+
+#[test]
+fn what_artefact_adds_is_bounded_and_tells_a_tone_from_noise() {
+    let names = FeatureSet::Artefact.names();
+    let second = |f: &dyn Fn(usize) -> f32| -> Vec<f64> {
+        // As short as a clip may be.
+        extract_set(FeatureSet::Artefact, (0..22_050).map(f).collect()).unwrap()
+    };
+    let noise = |n: usize| ((n as u32).wrapping_mul(2_654_435_761) >> 8) as f32 / 8_388_608.0 - 1.0;
+    let mut state = 1_u32;
+    let hiss: Vec<f32> = (0..22_050)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 8_388_608.0 - 1.0
+        })
+        .collect();
+    let tone = second(&|n| (n as f32 * 0.1).sin());
+    let hiss = second(&|n| hiss[n]);
+    let offset = second(&|n| 0.5 + 0.1 * noise(n * n));
+    for (i, name) in names.iter().enumerate() {
+        for values in [&tone, &hiss, &offset] {
+            let share = name.contains("coherence") && !name.starts_with("phase_advance");
+            if share || name.contains("envelope_correlation") {
+                assert!(values[i].abs() <= 1.0 + 1e-6, "{name} {}", values[i]);
+            }
+        }
+    }
+    let at = |values: &[f64], wanted: &str| values[names.iter().position(|n| n == wanted).unwrap()];
+    let coherence = "phase_acceleration_band_1_coherence";
+    assert!(at(&tone, coherence) > 2.0 * at(&hiss, coherence));
+    let gain = "lpc_prediction_gain_mean";
+    assert!(at(&tone, gain) > at(&hiss, gain) + 2.0);
 }
 
 #[test]

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 
 use voxproof::features::{FeatureSet, FeatureVector};
 use voxproof::model::{Estimator, Model};
-use voxproof::training::manifest;
 use voxproof::training::rng::Rng;
 use voxproof::training::{
-    CorpusOptions, EstimatorSettings, EvaluateOptions, ForestSettings, Progress, Protocol,
-    TrainOptions, TrainingError, evaluate, forest_fit, train,
+    CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions, ForestSettings, ManifestSource,
+    Progress, Protocol, Selection, TrainOptions, TrainingError, evaluate, forest_fit, train,
 };
 
 /// A folder of its own for each test.
@@ -68,12 +67,13 @@ fn made_up(folder: &Path) -> CorpusOptions {
     fs::write(folder.join("features.jsonl"), table).unwrap();
     fs::write(folder.join("held_out.csv"), "speaker,reason\ns5,a test\n").unwrap();
     CorpusOptions {
-        manifest: folder.join("manifest.csv"),
-        clips: None,
+        manifests: vec![ManifestSource::beside(folder.join("manifest.csv"))],
+        selection: Selection::default(),
         features: FeatureSet::Classic,
         feature_table: Some(folder.join("features.jsonl")),
         save_features: None,
         hold_out: Some(folder.join("held_out.csv")),
+        copies: CopyOptions::default(),
     }
 }
 
@@ -214,7 +214,7 @@ fn evaluation_reports_every_protocol() {
     );
     assert!(!card.contains("stale"));
     let scores = fs::read_to_string(folder.join("scores.csv")).unwrap();
-    assert!(scores.starts_with("protocol,group,part,file,label,score\nrandom,all,0,"));
+    assert!(scores.starts_with("protocol,group,part,file,label,score,condition\nrandom,all,0,"));
 
     options.jobs = Some(1);
     assert_eq!(
@@ -234,7 +234,7 @@ fn evaluation_reports_every_protocol() {
 #[test]
 fn folds_keep_apart_what_they_promise_to() {
     let folder = folder("folds");
-    let clips = manifest::read(&made_up(&folder).manifest).unwrap();
+    let clips = made_up(&folder).manifests[0].read().unwrap();
     let random = Protocol::Random.folds(&clips, 42);
     let mut tested: Vec<_> = random.iter().flat_map(|fold| fold.test.clone()).collect();
     tested.sort_unstable();

@@ -20,6 +20,11 @@ impl Waveform {
         &self.samples
     }
 
+    /// The samples, without a copy.
+    pub fn into_samples(self) -> Vec<f32> {
+        self.samples
+    }
+
     /// Length in seconds.
     pub fn duration_seconds(&self) -> f64 {
         self.samples.len() as f64 / f64::from(SAMPLE_RATE)

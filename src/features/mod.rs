@@ -4,15 +4,22 @@
 //! MFCC), [`spectral`] (centroid, roll-off), [`chroma`] (tuning, pitch classes), [`tempo`] (onsets,
 //! periodicity), [`time_domain`] (zero crossings, RMS, silence), and [`statistics`] over the
 //! frames. Each feature set joins the stages that it needs; [`classic`] is the first. [`dynamic`] is
-//! how speech moves rather than its averages, at 16,000 Hz, with stages of its own.
+//! how speech moves rather than its averages, at 16,000 Hz, with stages of its own; [`artefact`] is
+//! that and what synthesis leaves in the fine structure of spectrum, phase, residual and envelope.
+//! [`channel`] is a control for evaluation: what a file tells without its speech.
 //!
 //! Guarantee: on the same samples, every value of `classic` is within 1e-3 (relative) or 1e-4
 //! (absolute) of librosa 0.10.1's, and the tempo within 0.01; `tests/features_parity.rs` holds it.
-//! `dynamic` is held to its own reference by `tests/dynamic_parity.rs`.
+//! `dynamic` is held to its own reference by `tests/dynamic_parity.rs`, what `artefact` adds to it by
+//! `tests/artefact_parity.rs`.
 
+pub mod artefact;
+pub mod bands;
+pub mod channel;
 pub mod chroma;
 pub mod classic;
 pub mod dynamic;
+pub mod logarithm;
 pub mod mel;
 pub mod spectral;
 pub mod spectrogram;
@@ -23,8 +30,10 @@ pub mod time_domain;
 use std::sync::LazyLock;
 
 use crate::audio::Waveform;
+use artefact::Artefact;
+use channel::Channel;
 use classic::{Classic, ClassicScratch};
-use dynamic::Dynamic;
+use dynamic::{Dynamic, Speech};
 
 /// Shortest waveform that features are computed from, in seconds.
 pub const MIN_SECONDS: f64 = 1.0;
@@ -36,17 +45,28 @@ pub enum FeatureSet {
     Classic,
     /// 425 statistics of how the spectrum, the envelope and the pitch change over time.
     Dynamic,
+    /// Those 425, and 396 of the fine structure of spectrum, phase, residual and envelope.
+    Artefact,
+    /// 8 figures of the file and nothing of the speech: the control that honest data leaves at chance.
+    Channel,
 }
 
 impl FeatureSet {
     /// All sets there are.
-    pub const ALL: &'static [FeatureSet] = &[FeatureSet::Classic, FeatureSet::Dynamic];
+    pub const ALL: &'static [FeatureSet] = &[
+        FeatureSet::Classic,
+        FeatureSet::Dynamic,
+        FeatureSet::Artefact,
+        FeatureSet::Channel,
+    ];
 
     /// The set's name, as the command line and artifacts write it.
     pub fn name(self) -> &'static str {
         match self {
             FeatureSet::Classic => "classic",
             FeatureSet::Dynamic => "dynamic",
+            FeatureSet::Artefact => "artefact",
+            FeatureSet::Channel => "channel",
         }
     }
 
@@ -55,13 +75,28 @@ impl FeatureSet {
         Self::ALL.iter().copied().find(|s| s.name() == name)
     }
 
+    /// Where each group of values ends, rising: values that describe one aspect stand together. The last is the number
+    /// of values.
+    pub fn group_ends(self) -> &'static [usize] {
+        match self {
+            FeatureSet::Classic => &[73],
+            FeatureSet::Dynamic => &[dynamic::COUNT],
+            FeatureSet::Artefact => &artefact::GROUP_ENDS,
+            FeatureSet::Channel => &[channel::COUNT],
+        }
+    }
+
     /// Names of the values, in their order.
     pub fn names(self) -> &'static [String] {
         static CLASSIC: LazyLock<Vec<String>> = LazyLock::new(classic::names);
         static DYNAMIC: LazyLock<Vec<String>> = LazyLock::new(dynamic::names);
+        static ARTEFACT: LazyLock<Vec<String>> = LazyLock::new(artefact::names);
+        static CHANNEL: LazyLock<Vec<String>> = LazyLock::new(channel::names);
         match self {
             FeatureSet::Classic => &CLASSIC,
             FeatureSet::Dynamic => &DYNAMIC,
+            FeatureSet::Artefact => &ARTEFACT,
+            FeatureSet::Channel => &CHANNEL,
         }
     }
 }
@@ -119,12 +154,15 @@ pub struct Extractor {
 enum Stages {
     Classic(Box<Classic>),
     Dynamic(Box<Dynamic>),
+    Artefact(Box<Artefact>),
+    Channel(Box<Channel>),
 }
 
 /// Working memory of one extraction, reused from clip to clip; one for each thread.
 ///
 /// For `classic` it grows to about 5 kB a frame (200 kB a second) for clips of up to 64 s, 14 MB at
-/// most; longer clips need about 100 bytes a frame. `dynamic` keeps nothing between clips.
+/// most; longer clips need about 100 bytes a frame. `dynamic` and
+/// `artefact` keep nothing between clips; `artefact` takes 300 kB a second while it runs, of 60 s at most.
 #[derive(Debug, Default)]
 pub struct Scratch {
     classic: ClassicScratch,
@@ -136,6 +174,8 @@ impl Extractor {
         let stages = match set {
             FeatureSet::Classic => Stages::Classic(Box::default()),
             FeatureSet::Dynamic => Stages::Dynamic(Box::default()),
+            FeatureSet::Artefact => Stages::Artefact(Box::default()),
+            FeatureSet::Channel => Stages::Channel(Box::default()),
         };
         Self { set, stages }
     }
@@ -150,7 +190,7 @@ impl Extractor {
     /// # Errors
     /// [`FeatureError::TooShort`] below [`MIN_SECONDS`], [`FeatureError::Silent`] without sound,
     /// [`FeatureError::OutOfRange`] for samples that are no audio, and for `dynamic`
-    /// [`FeatureError::TooLittleSpeech`].
+    /// and `artefact` [`FeatureError::TooLittleSpeech`].
     pub fn extract(
         &self,
         waveform: &Waveform,
@@ -165,8 +205,38 @@ impl Extractor {
                 classic.extract(waveform.samples(), &mut scratch.classic)?
             }
             Stages::Dynamic(dynamic) => dynamic.extract(waveform.samples())?,
+            Stages::Artefact(artefact) => artefact.extract(waveform.samples())?,
+            Stages::Channel(channel) => channel.extract(waveform.samples())?,
         };
         debug_assert!(values.iter().all(|v| v.is_finite()));
+        Ok(FeatureVector {
+            set: self.set,
+            values,
+        })
+    }
+
+    /// The same of a waveform whose `speech` is prepared already and known to be good: neither resampled nor trimmed
+    /// again by a set that starts from it, unless it is longer than [`dynamic::MAX_SECONDS`], where a set levels the
+    /// part that it analyses.
+    ///
+    /// # Errors
+    /// Those of [`Extractor::extract`].
+    pub fn extract_prepared(
+        &self,
+        waveform: &Waveform,
+        speech: &Speech,
+        scratch: &mut Scratch,
+    ) -> Result<FeatureVector, FeatureError> {
+        let longest = (dynamic::MAX_SECONDS * f64::from(dynamic::RATE)) as usize;
+        let values = match &self.stages {
+            Stages::Dynamic(dynamic) if speech.samples.len() <= longest => {
+                dynamic.values(&speech.samples)
+            }
+            Stages::Artefact(artefact) if speech.samples.len() <= longest => {
+                artefact.values(&speech.samples)
+            }
+            _ => return self.extract(waveform, scratch),
+        };
         Ok(FeatureVector {
             set: self.set,
             values,

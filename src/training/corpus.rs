@@ -1,23 +1,26 @@
 //! Manifest -> clips with their features: the data that fitting and evaluation work on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::manifest::{self, Clip};
+use super::copies::{CopyOptions, Rows, RowsOrReason};
+use super::manifest::{self, Clip, ManifestSource};
+use super::selection::Selection;
 use super::{Progress, ProgressFn, Stage, TrainingError, table};
-use crate::audio::{self, DecodeLimits};
-use crate::features::{Extractor, FeatureSet, Scratch};
+use crate::analysis::{Analyser, AnalysisScratch};
+use crate::audio::{self, DecodeLimits, Waveform};
+use crate::features::{Extractor, FeatureSet};
 
 /// Where the data comes from.
 #[derive(Debug, Clone)]
 pub struct CorpusOptions {
-    /// The manifest, see [`manifest`].
-    pub manifest: PathBuf,
-    /// Folder that the manifest's files are relative to; the manifest's own where absent.
-    pub clips: Option<PathBuf>,
+    /// The manifests, see [`manifest`]; together they are one corpus.
+    pub manifests: Vec<ManifestSource>,
+    /// What is left out of them.
+    pub selection: Selection,
     /// Feature set to compute.
     pub features: FeatureSet,
     /// Table of precomputed features to read instead of the audio, see [`table`].
@@ -26,6 +29,8 @@ pub struct CorpusOptions {
     pub save_features: Option<PathBuf>,
     /// CSV of the speakers that are left out, with everything that they say or lent their voice to.
     pub hold_out: Option<PathBuf>,
+    /// Copies of the clips through the random channel.
+    pub copies: CopyOptions,
 }
 
 /// A clip that is left out, and why.
@@ -46,21 +51,77 @@ pub struct Corpus {
     pub clips: Vec<Clip>,
     /// Their features, shape `[clips][features]`, all finite.
     pub rows: Vec<Vec<f64>>,
+    /// Features of each clip's training copies, shape `[clips][copies][features]`: as many for every clip.
+    pub copies: Vec<Vec<Vec<f64>>>,
+    /// Features of each clip's test copies, shape `[channels][clips][features]`.
+    pub through: Vec<Vec<Vec<f64>>>,
+    /// Which copies these are.
+    pub copy_options: CopyOptions,
     /// Clips of held-out speakers, counted by speaker.
     pub held_out: BTreeMap<String, usize>,
+    /// Clips that were left out on purpose, counted by reason.
+    pub left_out: BTreeMap<String, usize>,
+    /// Packages that clips were made from, name -> version.
+    pub packages: BTreeMap<String, String>,
     /// Clips that could not be read or judged.
     pub skipped: Vec<Skipped>,
 }
 
 impl Corpus {
-    /// Reads the manifest, leaves out the held-out speakers and computes the features on all
-    /// threads of the current rayon pool. The result does not depend on their number.
+    /// Reads the manifests, leaves out what the selection and the held-out speakers say and
+    /// computes the features on all threads of the current rayon pool. The result does not depend
+    /// on their number.
     ///
     /// # Errors
     /// [`TrainingError`] for a manifest, table or list that cannot be read, or if one class ends
     /// up without any clip. Single clips that cannot be read end up in [`Corpus::skipped`].
     pub fn load(options: &CorpusOptions, progress: ProgressFn) -> Result<Self, TrainingError> {
-        let mut clips = manifest::read(&options.manifest)?;
+        let corpus = Self::load_any(options, progress)?;
+        corpus.both_classes()?;
+        Ok(corpus)
+    }
+
+    /// As [`Corpus::load`], for a corpus that may hold one class alone.
+    ///
+    /// # Errors
+    /// As [`Corpus::load`]; a single class is an error only if it is empty too.
+    pub fn load_any(options: &CorpusOptions, progress: ProgressFn) -> Result<Self, TrainingError> {
+        Self::load_rows(options, |clips| match &options.feature_table {
+            Some(path) => from_table(clips, path, options),
+            None => {
+                let extractor = Extractor::new(options.features);
+                Ok(from_audio(clips, progress, |workspace, clip, waveform| {
+                    let copies = &options.copies;
+                    copies.extract(&clip.file, waveform, &extractor, workspace)
+                }))
+            }
+        })
+    }
+
+    /// The corpus with one row a clip, its P(AI) by the model of `analyser`: from the audio.
+    pub(super) fn judged(
+        options: &CorpusOptions,
+        analyser: &Analyser,
+        progress: ProgressFn,
+    ) -> Result<Self, TrainingError> {
+        Self::load_rows(options, |clips| {
+            let judge = |scratch: &mut AnalysisScratch, _: &Clip, waveform: &Waveform| {
+                let judged = analyser.judge(waveform, false, scratch);
+                judged
+                    .map(|analysis| Rows::recorded(vec![analysis.ai_probability]))
+                    .map_err(|error| error.to_string())
+            };
+            Ok(from_audio(clips, progress, judge))
+        })
+    }
+
+    /// Reads the manifests and takes the rows of the clips that are used from `rows`.
+    fn load_rows(
+        options: &CorpusOptions,
+        rows: impl Fn(&[Clip]) -> Result<Vec<RowsOrReason>, TrainingError>,
+    ) -> Result<Self, TrainingError> {
+        let (mut clips, packages) = listed(options)?;
+        let left_out = options.selection.apply(&mut clips)?;
         let speakers = options
             .hold_out
             .as_deref()
@@ -75,22 +136,27 @@ impl Corpus {
             }
             !held
         });
-        let results = match &options.feature_table {
-            Some(path) => from_table(&clips, path, options.features)?,
-            None => from_audio(&clips, options, progress),
-        };
+        let results = rows(&clips)?;
         let mut corpus = Self {
             features: options.features,
             clips: Vec::new(),
             rows: Vec::new(),
+            copies: Vec::new(),
+            through: vec![Vec::new(); options.copies.through.len()],
+            copy_options: options.copies.clone(),
             held_out,
+            left_out,
+            packages,
             skipped: Vec::new(),
         };
         for (clip, result) in clips.into_iter().zip(results) {
             match result {
-                Ok(values) => {
+                Ok(rows) => {
                     corpus.clips.push(clip);
-                    corpus.rows.push(values);
+                    corpus.rows.push(rows.recorded);
+                    corpus.copies.push(rows.copies);
+                    let channels = corpus.through.iter_mut().zip(rows.through);
+                    channels.for_each(|(channel, row)| channel.push(row));
                 }
                 Err(reason) => corpus.skipped.push(Skipped {
                     file: clip.file,
@@ -98,26 +164,55 @@ impl Corpus {
                 }),
             }
         }
-        let ai = corpus.clips.iter().filter(|clip| clip.is_ai()).count();
-        if ai == 0 || ai == corpus.clips.len() {
-            return Err(TrainingError::OneClass {
-                ai,
-                human: corpus.clips.len() - ai,
-                skipped: corpus.skipped.len(),
-                example: corpus
-                    .skipped
-                    .first()
-                    .map_or(String::new(), |s| format!("; {}: {}", s.file, s.reason)),
-            });
-        }
         if let Some(path) = &options.save_features {
-            let rows = corpus.clips.iter().zip(&corpus.rows);
-            table::write(
-                path,
-                rows.map(|(clip, values)| (clip.file.as_str(), values.as_slice())),
-            )?;
+            table::write(path, corpus.keyed_rows().into_iter())?;
         }
         Ok(corpus)
+    }
+
+    /// Rows that a clip enters a fit with: as recorded, then its training copies.
+    pub fn rows_of(&self, clip: usize) -> impl Iterator<Item = &[f64]> {
+        let copies = self.copies[clip].iter();
+        std::iter::once(&self.rows[clip])
+            .chain(copies)
+            .map(Vec::as_slice)
+    }
+
+    /// All rows with their keys in a feature table.
+    fn keyed_rows(&self) -> Vec<(String, &[f64])> {
+        let mut rows = Vec::new();
+        for (index, clip) in self.clips.iter().enumerate() {
+            let mut keys = vec![clip.file.clone()];
+            keys.extend(self.copy_options.training_keys(&clip.file));
+            keys.extend(self.copy_options.through_keys(&clip.file));
+            let through = self.through.iter().map(|channel| channel[index].as_slice());
+            rows.extend(keys.into_iter().zip(self.rows_of(index).chain(through)));
+        }
+        rows
+    }
+
+    /// Fails unless there are clips of both classes.
+    fn both_classes(&self) -> Result<(), TrainingError> {
+        let ai = self.clips.iter().filter(|clip| clip.is_ai()).count();
+        if ai > 0 && ai < self.clips.len() {
+            Ok(())
+        } else {
+            Err(self.one_class())
+        }
+    }
+
+    /// The error that says how many clips of each class there are.
+    pub(super) fn one_class(&self) -> TrainingError {
+        let ai = self.clips.iter().filter(|clip| clip.is_ai()).count();
+        TrainingError::OneClass {
+            ai,
+            human: self.clips.len() - ai,
+            skipped: self.skipped.len(),
+            example: self
+                .skipped
+                .first()
+                .map_or(String::new(), |s| format!("; {}: {}", s.file, s.reason)),
+        }
     }
 
     /// Whether each clip is synthetic, shape `[clips]`.
@@ -137,36 +232,52 @@ impl Corpus {
     }
 }
 
-/// Features of one clip, or why there are none.
-type Row = Result<Vec<f64>, String>;
+/// Clips and packages of all manifests.
+type Listed = (Vec<Clip>, BTreeMap<String, String>);
 
-fn from_table(clips: &[Clip], path: &Path, set: FeatureSet) -> Result<Vec<Row>, TrainingError> {
-    let mut table = table::read(path, set)?;
+/// Reads the manifests one after the other. A clip may stand in one of them only; a file name in
+/// several, unless a feature table has to tell them apart.
+fn listed(options: &CorpusOptions) -> Result<Listed, TrainingError> {
+    let (mut clips, mut packages) = (Vec::new(), BTreeMap::new());
+    for source in &options.manifests {
+        clips.extend(source.read()?);
+        packages.extend(source.packages()?);
+    }
+    let tables = options.feature_table.is_some() || options.save_features.is_some();
+    let (mut paths, mut files) = (HashSet::new(), HashSet::new());
+    for clip in &clips {
+        if !paths.insert(&clip.path) || (!files.insert(&clip.file) && tables) {
+            return Err(TrainingError::AmbiguousFile {
+                file: clip.file.clone(),
+            });
+        }
+    }
+    Ok((clips, packages))
+}
+
+fn from_table(
+    clips: &[Clip],
+    path: &Path,
+    options: &CorpusOptions,
+) -> Result<Vec<RowsOrReason>, TrainingError> {
+    let mut table = table::read(path, options.features)?;
     Ok(clips
         .iter()
-        .map(|clip| {
-            table
-                .remove(&clip.file)
-                .ok_or_else(|| "not in the feature table".into())
-        })
+        .map(|clip| options.copies.take_rows(&clip.file, &mut table))
         .collect())
 }
 
-fn from_audio(clips: &[Clip], options: &CorpusOptions, progress: ProgressFn) -> Vec<Row> {
-    let own_folder = || {
-        options
-            .manifest
-            .parent()
-            .map(Path::to_path_buf)
-            .unwrap_or_default()
-    };
-    let folder = options.clips.clone().unwrap_or_else(own_folder);
-    let extractor = Extractor::new(options.features);
+/// Rows of what `analyse` makes of each clip's sound, with working memory `W` for each thread.
+fn from_audio<W: Default>(
+    clips: &[Clip],
+    progress: ProgressFn,
+    analyse: impl Fn(&mut W, &Clip, &Waveform) -> RowsOrReason + Sync,
+) -> Vec<RowsOrReason> {
     let done = AtomicUsize::new(0);
     clips
         .par_iter()
-        .map_init(Scratch::default, |scratch, clip| {
-            let row = extract(&folder.join(&clip.file), &extractor, scratch);
+        .map_init(W::default, |workspace, clip| {
+            let row = decode(&clip.path).and_then(|waveform| analyse(workspace, clip, &waveform));
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             progress(Progress {
                 stage: Stage::Features,
@@ -178,11 +289,7 @@ fn from_audio(clips: &[Clip], options: &CorpusOptions, progress: ProgressFn) -> 
         .collect()
 }
 
-fn extract(path: &Path, extractor: &Extractor, scratch: &mut Scratch) -> Row {
+fn decode(path: &Path) -> Result<Waveform, String> {
     let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
-    let waveform = audio::decode(&bytes, &DecodeLimits::default()).map_err(|e| e.to_string())?;
-    let vector = extractor
-        .extract(&waveform, scratch)
-        .map_err(|e| e.to_string())?;
-    Ok(vector.values)
+    audio::decode(&bytes, &DecodeLimits::default()).map_err(|e| e.to_string())
 }

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use super::boosting_fit::{self, BoostingSettings};
 use super::corpus::Corpus;
 use super::forest_fit::{self, ForestSettings};
+use super::kernel_fit::{self, KernelSettings};
 use super::logistic_fit::{self, LogisticSettings};
+use super::mlp_fit::{self, MlpSettings};
 use super::{TrainingError, manifest::Clip};
 use crate::model::Pipeline;
 
@@ -16,11 +19,23 @@ pub enum EstimatorSettings {
     RandomForest(ForestSettings),
     /// The linear one: [`logistic_fit`].
     Logistic(LogisticSettings),
+    /// The replaced stack's second: [`boosting_fit`].
+    GradientBoosting(BoostingSettings),
+    /// The replaced stack's third: [`mlp_fit`].
+    Mlp(MlpSettings),
+    /// Likeness to clips of the training, group of features by group: [`kernel_fit`].
+    Kernel(KernelSettings),
 }
 
 impl EstimatorSettings {
     /// Names of the kinds, as on the command line and in [`crate::model::ModelInfo`].
-    pub const KINDS: &'static [&'static str] = &["random-forest", "logistic"];
+    pub const KINDS: &'static [&'static str] = &[
+        "random-forest",
+        "logistic",
+        "gradient-boosting",
+        "mlp",
+        "kernel",
+    ];
 
     /// Name of the kind.
     #[must_use]
@@ -28,6 +43,9 @@ impl EstimatorSettings {
         match self {
             Self::RandomForest(_) => Self::KINDS[0],
             Self::Logistic(_) => Self::KINDS[1],
+            Self::GradientBoosting(_) => Self::KINDS[2],
+            Self::Mlp(_) => Self::KINDS[3],
+            Self::Kernel(_) => Self::KINDS[4],
         }
     }
 
@@ -36,17 +54,55 @@ impl EstimatorSettings {
     /// # Errors
     /// [`TrainingError::Fit`] if the estimator cannot be fitted to them.
     pub fn fit(&self, corpus: &Corpus, chosen: &[usize]) -> Result<Pipeline, TrainingError> {
-        let clips: Vec<&Clip> = chosen.iter().map(|&i| &corpus.clips[i]).collect();
-        let rows: Vec<&[f64]> = chosen.iter().map(|&i| corpus.rows[i].as_slice()).collect();
+        // A clip's copies follow it, with its class and its group.
+        let each = 1 + corpus.copy_options.training;
+        let clips: Vec<&Clip> = chosen
+            .iter()
+            .flat_map(|&i| std::iter::repeat_n(&corpus.clips[i], each))
+            .collect();
+        let rows: Vec<&[f64]> = chosen.iter().flat_map(|&i| corpus.rows_of(i)).collect();
         let is_ai: Vec<bool> = clips.iter().map(|clip| clip.is_ai()).collect();
         match self {
             Self::RandomForest(settings) => forest_fit::fit(&rows, &is_ai, settings),
             Self::Logistic(settings) => {
-                let groups: Vec<&str> = clips.iter().map(|clip| group(clip)).collect();
-                logistic_fit::fit(&rows, &is_ai, &groups, settings)
+                let groups = groups(&clips, each);
+                // The objective adds up rows: the penalty then weighs as much as without copies.
+                let settings = LogisticSettings {
+                    c: settings.c / each as f64,
+                    ..*settings
+                };
+                logistic_fit::fit(&rows, &is_ai, &groups, &settings)
+            }
+            Self::GradientBoosting(settings) => boosting_fit::fit(&rows, &is_ai, settings),
+            Self::Mlp(settings) => mlp_fit::fit(&rows, &is_ai, settings),
+            Self::Kernel(settings) => {
+                let groups = groups(&clips, each);
+                let ends = corpus.features.group_ends();
+                kernel_fit::fit(&rows, &is_ai, &groups, each, ends, settings)
             }
         }
     }
+}
+
+/// The group of each row, shape `[n]`, of which `each` belong to one clip.
+///
+/// A class of one group is divided row by row for calibration: with copies, every clip is then a group of its own, so
+/// that its copies stay with it. Weights are the same either way.
+fn groups<'a>(clips: &[&'a Clip], each: usize) -> Vec<&'a str> {
+    let single = |ai: bool| {
+        let mut class = clips.iter().filter(|clip| clip.is_ai() == ai);
+        let first = class.next().map(|clip| group(clip));
+        each > 1 && class.all(|clip| Some(group(clip)) == first)
+    };
+    let single = [single(false), single(true)];
+    let group = |clip: &&'a Clip| {
+        if single[usize::from(clip.is_ai())] {
+            &clip.file
+        } else {
+            group(clip)
+        }
+    };
+    clips.iter().map(group).collect()
 }
 
 /// What a clip shares with others that it is not independent of: the engine family of a synthetic
@@ -64,6 +120,9 @@ impl fmt::Display for EstimatorSettings {
         match self {
             Self::RandomForest(settings) => settings.fmt(f),
             Self::Logistic(settings) => settings.fmt(f),
+            Self::GradientBoosting(settings) => settings.fmt(f),
+            Self::Mlp(settings) => settings.fmt(f),
+            Self::Kernel(settings) => settings.fmt(f),
         }
     }
 }

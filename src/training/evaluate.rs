@@ -1,13 +1,13 @@
 //! Runs protocols: fits a model for each fold, scores what the fold left out, sums up.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::conditions::{RECORDED, Through, write_scores};
 use super::corpus::{Corpus, CorpusOptions};
 use super::estimator::EstimatorSettings;
 use super::manifest::Clip;
@@ -32,7 +32,8 @@ pub struct EvaluateOptions {
     pub disjoint_speakers: bool,
     /// Folder for `metrics.json` and `metrics.md`; made if it is missing.
     pub report: PathBuf,
-    /// Where to write every test score, as CSV `protocol,group,part,file,label,score`.
+    /// Where to write every test score, as CSV `protocol,group,part,file,label,score,condition`;
+    /// `condition` is `recorded`, or the name of the channel that the clip passed.
     pub scores: Option<PathBuf>,
     /// Model card whose generated section is replaced with the new figures.
     pub model_card: Option<PathBuf>,
@@ -76,6 +77,9 @@ pub struct ProtocolReport {
     pub kinds: Vec<Part>,
     /// By family or corpus that was left out; empty in random folds.
     pub groups: Vec<Part>,
+    /// The same models and clips, these scored after a channel: figures of each channel.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub through: Vec<Through>,
 }
 
 /// Figures of all folds' probabilities together: how they do at one threshold for every fold.
@@ -132,7 +136,7 @@ pub fn evaluate(
 ) -> Result<EvaluateReport, TrainingError> {
     in_pool(options.jobs, || {
         let corpus = Corpus::load(&options.corpus, progress)?;
-        let mut scores = String::from("protocol,group,part,file,label,score\n");
+        let mut scores = String::from("protocol,group,part,file,label,score,condition\n");
         let mut protocols = Vec::new();
         for &protocol in &options.protocols {
             protocols.push(run(protocol, &corpus, options, &mut scores, progress)?);
@@ -174,12 +178,20 @@ fn run(
             .for_each(|fold| fold.separate_speakers(&corpus.clips));
     }
     let done = AtomicUsize::new(0);
-    let scored: Result<Vec<_>, TrainingError> = folds
+    // As recorded, then through each channel.
+    let conditions: Vec<&[Vec<f64>]> = std::iter::once(&corpus.rows)
+        .chain(&corpus.through)
+        .map(Vec::as_slice)
+        .collect();
+    let scored: Result<Vec<Vec<Vec<f64>>>, TrainingError> = folds
         .par_iter()
         .map(|fold| {
             let fitted = options.estimator.fit(corpus, &fold.train)?;
-            let probability = |&i: &usize| fitted.probability(&corpus.rows[i]);
-            let scores: Vec<f64> = fold.test.iter().map(probability).collect();
+            let score = |rows: &&[Vec<f64>]| {
+                let probability = |&i: &usize| fitted.probability(&rows[i]);
+                fold.test.iter().map(probability).collect()
+            };
+            let scores: Vec<Vec<f64>> = conditions.iter().map(score).collect();
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             progress(Progress {
                 stage: Stage::Evaluate(protocol),
@@ -189,69 +201,61 @@ fn run(
             Ok(scores)
         })
         .collect();
-    let scored = scored?;
-    for (fold, scores) in folds.iter().zip(&scored) {
-        for (&index, score) in fold.test.iter().zip(scores) {
-            let (group, part, clip) = (&fold.group, fold.part, &corpus.clips[index]);
-            let label = if clip.is_ai() { "ai" } else { "human" };
-            let row = writeln!(
-                scores_file,
-                "{},{group},{part},\"{}\",{label},{score}",
-                protocol.name(),
-                clip.file
-            );
-            row.expect("writing to a string cannot fail");
-        }
+    // Shape [conditions][folds][clips tested].
+    let mut by_condition = vec![Vec::new(); conditions.len()];
+    for fold in scored? {
+        let conditions = by_condition.iter_mut().zip(fold);
+        conditions.for_each(|(condition, scores)| condition.push(scores));
     }
-    let seed = options.seed;
-    let mut report = match protocol {
-        Protocol::Random => pooled(corpus, &folds, &scored, seed),
-        Protocol::LeaveFamilySourceOut | Protocol::LeaveCorpusOut => {
-            by_group(protocol, corpus, &folds, &scored, seed)
+    let figures = |scored: &[Vec<f64>]| {
+        let report = match protocol {
+            Protocol::Random => pooled(corpus, &folds, scored, options.seed),
+            Protocol::LeaveFamilySourceOut | Protocol::LeaveCorpusOut => {
+                by_group(protocol, corpus, &folds, scored, options.seed)
+            }
+        };
+        ProtocolReport {
+            pooled: Pooled::new(&corpus.clips, &folds, scored),
+            ..report
         }
     };
-    report.pooled = Pooled::new(&corpus.clips, &folds, &scored);
+    let mut report = figures(&by_condition[0]);
+    write_scores(
+        scores_file,
+        protocol,
+        corpus,
+        &folds,
+        &by_condition[0],
+        RECORDED,
+    );
+    for (channel, scored) in options.corpus.copies.through.iter().zip(&by_condition[1..]) {
+        let channel = channel.preset().name();
+        write_scores(scores_file, protocol, corpus, &folds, scored, channel);
+        report.through.push(Through::new(channel, figures(scored)));
+    }
     report.seconds = start.elapsed().as_secs_f64();
     Ok(report)
 }
 
-/// Random folds: every clip was scored once; the figures are of all scores together, the intervals
+/// Random folds: no clip was scored twice; the figures are of all scores together, the intervals
 /// from resampling speakers and engine families.
 fn pooled(corpus: &Corpus, folds: &[Fold], scored: &[Vec<f64>], seed: u64) -> ProtocolReport {
     let clips = &corpus.clips;
-    let mut scores = vec![0.0; clips.len()];
-    for (fold, fold_scores) in folds.iter().zip(scored) {
-        fold.test
-            .iter()
-            .zip(fold_scores)
-            .for_each(|(&index, &score)| scores[index] = score);
-    }
-    let mut numbers = BTreeMap::new();
-    let clusters: Vec<usize> = clips
-        .iter()
-        .map(|clip| {
-            let key = if clip.is_ai() {
-                ("ai", clip.family.as_str())
-            } else {
-                protocol::speaker(clip).unwrap_or(("", ""))
-            };
-            let next = numbers.len();
-            *numbers.entry(key).or_insert(next)
-        })
-        .collect();
-    let (eer, auc) = Ranking::new(&scores, &corpus.is_ai()).intervals(&clusters, seed);
-    let kinds = kinds(clips)
+    let indices = folds.iter().flat_map(|fold| fold.test.iter().copied());
+    let mut by_clip: Vec<(usize, f64)> = indices.zip(scored.concat()).collect();
+    by_clip.sort_by_key(|&(index, _)| index);
+    let (tested, scores): (Vec<usize>, Vec<f64>) = by_clip.into_iter().unzip();
+    let clusters = clusters(tested.iter().map(|&i| &clips[i]));
+    let (eer, auc) = ranking(clips, &tested, &scores).intervals(&clusters, seed);
+    let kinds = kinds(tested.iter().map(|&i| &clips[i]))
         .into_iter()
         .map(|(kind, count)| {
-            let chosen: Vec<usize> = (0..clips.len())
-                .filter(|&i| !clips[i].is_ai() || clips[i].kind == kind)
-                .collect();
-            let ranking = ranking(
-                clips,
-                &chosen,
-                &chosen.iter().map(|&i| scores[i]).collect::<Vec<_>>(),
-            );
-            part(kind, kind, count, &ranking)
+            let (chosen, chosen_scores): (Vec<usize>, Vec<f64>) = tested
+                .iter()
+                .zip(&scores)
+                .filter(|&(&i, _)| !clips[i].is_ai() || clips[i].kind == kind)
+                .unzip();
+            part(kind, kind, count, &ranking(clips, &chosen, &chosen_scores))
         })
         .collect();
     ProtocolReport {
@@ -263,7 +267,25 @@ fn pooled(corpus: &Corpus, folds: &[Fold], scored: &[Vec<f64>], seed: u64) -> Pr
         pooled: Pooled::default(),
         kinds,
         groups: Vec::new(),
+        through: Vec::new(),
     }
+}
+
+/// Numbers of what is resampled as one: the engine family of a synthetic clip, the speaker of a
+/// human one.
+pub(super) fn clusters<'a>(clips: impl Iterator<Item = &'a Clip>) -> Vec<usize> {
+    let mut numbers = BTreeMap::new();
+    clips
+        .map(|clip| {
+            let key = if clip.is_ai() {
+                ("ai", clip.family.as_str())
+            } else {
+                protocol::speaker(clip).unwrap_or(("", ""))
+            };
+            let next = numbers.len();
+            *numbers.entry(key).or_insert(next)
+        })
+        .collect()
 }
 
 /// Groups that were left out: figures of each fold, their mean for each group, and the mean over
@@ -333,11 +355,12 @@ fn by_group(
         pooled: Pooled::default(),
         kinds,
         groups,
+        through: Vec::new(),
     }
 }
 
 /// Kinds of the synthetic clips among `clips`, with their numbers.
-fn kinds<'a>(clips: impl IntoIterator<Item = &'a Clip>) -> BTreeMap<&'a str, usize> {
+pub(super) fn kinds<'a>(clips: impl IntoIterator<Item = &'a Clip>) -> BTreeMap<&'a str, usize> {
     let mut kinds = BTreeMap::new();
     for clip in clips.into_iter().filter(|clip| clip.is_ai()) {
         *kinds.entry(clip.kind.as_str()).or_insert(0) += 1;
@@ -345,12 +368,12 @@ fn kinds<'a>(clips: impl IntoIterator<Item = &'a Clip>) -> BTreeMap<&'a str, usi
     kinds
 }
 
-fn ranking(clips: &[Clip], indices: &[usize], scores: &[f64]) -> Ranking {
+pub(super) fn ranking(clips: &[Clip], indices: &[usize], scores: &[f64]) -> Ranking {
     let is_ai: Vec<bool> = indices.iter().map(|&i| clips[i].is_ai()).collect();
     Ranking::new(scores, &is_ai)
 }
 
-fn part(name: &str, kind: &str, clips: usize, ranking: &Ranking) -> Part {
+pub(super) fn part(name: &str, kind: &str, clips: usize, ranking: &Ranking) -> Part {
     Part {
         name: name.into(),
         kind: kind.into(),

@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::TrainingError;
+use super::conditions::Through;
+use super::copies::CopySummary;
 use super::corpus::{Corpus, Skipped};
-use super::evaluate::{EvaluateOptions, EvaluateReport, Part, ProtocolReport};
+use super::evaluate::{EvaluateOptions, EvaluateReport, Part, Pooled, ProtocolReport};
 use super::metrics::Interval;
 use super::protocol::Protocol;
 
@@ -31,6 +33,15 @@ pub struct CorpusSummary {
     pub kinds: BTreeMap<String, usize>,
     /// Clips of held-out speakers, by speaker.
     pub held_out: BTreeMap<String, usize>,
+    /// Copies through the random channel; none where no clip was copied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copies: Option<CopySummary>,
+    /// Clips that were left out on purpose, by reason.
+    pub left_out: BTreeMap<String, usize>,
+    /// Repositories and public corpora that clips are from: clips of each.
+    pub repositories: BTreeMap<String, usize>,
+    /// Packages that clips were made from, name -> version.
+    pub packages: BTreeMap<String, String>,
     /// Clips that could not be read or judged.
     pub skipped: Vec<Skipped>,
 }
@@ -72,6 +83,15 @@ impl CorpusSummary {
                 .map(|(kind, n)| (kind.into(), n))
                 .collect(),
             held_out: corpus.held_out.clone(),
+            copies: corpus.copy_options.summary(),
+            left_out: corpus.left_out.clone(),
+            repositories: corpus
+                .count_by(|clip| &clip.repo)
+                .into_iter()
+                .filter(|(repo, _)| !repo.is_empty())
+                .map(|(repo, n)| (repo.into(), n))
+                .collect(),
+            packages: corpus.packages.clone(),
             skipped: corpus.skipped.clone(),
         }
     }
@@ -121,6 +141,30 @@ impl CorpusSummary {
                 speakers.join(", ")
             ),
         );
+        if let Some(copies) = self.copies.as_ref().filter(|copies| copies.training > 0) {
+            line(&mut text, format_args!("Added: {copies}."));
+        }
+        let left_out: Vec<_> = self
+            .left_out
+            .iter()
+            .map(|(reason, n)| format!("{reason} ({n})"))
+            .collect();
+        if !left_out.is_empty() {
+            line(
+                &mut text,
+                format_args!("Left out on purpose: {}.", left_out.join(", ")),
+            );
+        }
+        if !(self.repositories.is_empty() && self.packages.is_empty()) {
+            line(
+                &mut text,
+                format_args!(
+                    "From {} repositories and {} packages, which the JSON report lists.",
+                    self.repositories.len(),
+                    self.packages.len()
+                ),
+            );
+        }
         line(
             &mut text,
             format_args!(
@@ -168,70 +212,128 @@ impl EvaluateReport {
                 "Every clip of a tested speaker, of either class, was left out of training.\n",
             );
         }
-        text.push_str("95 % bootstrap intervals in brackets: over speakers and engine families in the random split, else over what is left out.\n\n");
-        text.push_str("| protocol | EER | AUC | models fitted |\n| --- | --- | --- | --- |\n");
-        for report in &self.protocols {
-            let Interval { value, low, high } = report.auc;
-            let (name, eer) = (title(report.protocol), percent(&report.eer));
-            line(
-                &mut text,
-                format_args!(
-                    "| {name} | {eer} | {value:.3} ({low:.3} to {high:.3}) | {} |",
-                    report.fits
-                ),
-            );
+        if let Some(copies) = &self.corpus.copies {
+            if copies.training > 0 {
+                line(&mut text, format_args!("Trained with {copies}."));
+            }
+            for channel in &copies.through {
+                line(
+                    &mut text,
+                    format_args!(
+                        "Columns *through* {channel}: each tested clip was sent through that random channel, both classes alike."
+                    ),
+                );
+            }
         }
+        text.push_str("95 % bootstrap intervals in brackets: over speakers and engine families in the random split, else over what is left out.\n\n");
+        protocols_table(&mut text, &self.protocols);
         pooled_table(&mut text, &self.protocols);
         kinds_table(&mut text, &self.protocols);
-        for report in self
-            .protocols
-            .iter()
-            .filter(|report| !report.groups.is_empty())
-        {
-            line(
-                &mut text,
-                format_args!("\nEER, {}, one by one:\n", title(report.protocol)),
-            );
-            let mut groups: Vec<&Part> = report.groups.iter().collect();
-            groups.sort_by(|a, b| b.eer.total_cmp(&a.eer));
-            let cells: Vec<_> = groups
-                .iter()
-                .map(|g| format!("{} {:.0} %", g.name, g.eer * 100.0))
-                .collect();
-            line(&mut text, format_args!("{}.", cells.join(", ")));
+        for report in &self.protocols {
+            groups_list(&mut text, title(report.protocol), &report.groups);
+            for through in &report.through {
+                let title = title_through(report.protocol, through);
+                groups_list(&mut text, &title, &through.groups);
+            }
         }
         text
     }
+}
+
+/// EER and AUC as recorded and through each channel.
+fn protocols_table(text: &mut String, protocols: &[ProtocolReport]) {
+    let channels: Vec<&str> = protocols.first().map_or(Vec::new(), |report| {
+        report
+            .through
+            .iter()
+            .map(|through| through.channel)
+            .collect()
+    });
+    let recorded = if channels.is_empty() {
+        ""
+    } else {
+        " as recorded"
+    };
+    let mut head = format!("| protocol | EER{recorded} | AUC{recorded} |");
+    for channel in &channels {
+        write!(head, " EER through `{channel}` | AUC through `{channel}` |")
+            .expect("writing to a string cannot fail");
+    }
+    line(text, format_args!("{head} models fitted |"));
+    let columns = 2 + 2 * channels.len();
+    line(
+        text,
+        format_args!("| --- |{} --- |", " --- |".repeat(columns)),
+    );
+    for report in protocols {
+        let cells = |eer: &Interval, auc: &Interval| {
+            let Interval { value, low, high } = auc;
+            format!("{} | {value:.3} ({low:.3} to {high:.3})", percent(eer))
+        };
+        let mut row = vec![cells(&report.eer, &report.auc)];
+        row.extend(report.through.iter().map(|t| cells(&t.eer, &t.auc)));
+        let (name, fits) = (title(report.protocol), report.fits);
+        line(
+            text,
+            format_args!("| {name} | {} | {fits} |", row.join(" | ")),
+        );
+    }
+}
+
+/// What the row or column of a protocol is called whose clips passed a channel.
+fn title_through(protocol: Protocol, through: &Through) -> String {
+    format!("{}, through `{}`", title(protocol), through.channel)
+}
+
+fn groups_list(text: &mut String, title: &str, groups: &[Part]) {
+    if groups.is_empty() {
+        return;
+    }
+    line(text, format_args!("\nEER, {title}, one by one:\n"));
+    let mut groups: Vec<&Part> = groups.iter().collect();
+    groups.sort_by(|a, b| b.eer.total_cmp(&a.eer));
+    let cells: Vec<_> = groups
+        .iter()
+        .map(|g| format!("{} {:.0} %", g.name, g.eer * 100.0))
+        .collect();
+    line(text, format_args!("{}.", cells.join(", ")));
 }
 
 fn pooled_table(text: &mut String, protocols: &[ProtocolReport]) {
     text.push_str("\nProbabilities of all folds together, at one threshold:\n\n");
     text.push_str("| protocol | EER | calibration error | found at 1 % false alarms | at 5 % |\n");
     text.push_str("| --- | --- | --- | --- | --- |\n");
-    for report in protocols {
-        let pooled = report.pooled;
+    let mut row = |title: &str, pooled: &Pooled| {
         line(
             text,
             format_args!(
-                "| {} | {:.1} % | {:.3} | {:.1} % | {:.1} % |",
-                title(report.protocol),
+                "| {title} | {:.1} % | {:.3} | {:.1} % | {:.1} % |",
                 pooled.eer * 100.0,
                 pooled.calibration_error,
                 pooled.detection_at_1_percent * 100.0,
                 pooled.detection_at_5_percent * 100.0
             ),
         );
+    };
+    for report in protocols {
+        row(title(report.protocol), &report.pooled);
+        for through in &report.through {
+            row(&title_through(report.protocol, through), &through.pooled);
+        }
     }
 }
 
 fn kinds_table(text: &mut String, protocols: &[ProtocolReport]) {
-    let columns: Vec<_> = protocols
-        .iter()
-        .filter(|report| !report.kinds.is_empty())
-        .collect();
+    let mut columns: Vec<(String, &[Part])> = Vec::new();
+    for report in protocols {
+        columns.push((title(report.protocol).into(), &report.kinds));
+        let through = report.through.iter();
+        columns.extend(through.map(|t| (title_through(report.protocol, t), t.kinds.as_slice())));
+    }
+    columns.retain(|(_, kinds)| !kinds.is_empty());
     let mut rows: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (column, report) in columns.iter().enumerate() {
-        for part in &report.kinds {
+    for (column, (_, kinds)) in columns.iter().enumerate() {
+        for part in *kinds {
             let cells = rows
                 .entry(&part.name)
                 .or_insert_with(|| vec!["-".into(); columns.len()]);
@@ -241,10 +343,7 @@ fn kinds_table(text: &mut String, protocols: &[ProtocolReport]) {
     if rows.is_empty() {
         return;
     }
-    let titles: Vec<_> = columns
-        .iter()
-        .map(|report| title(report.protocol))
-        .collect();
+    let titles: Vec<_> = columns.iter().map(|(title, _)| title.as_str()).collect();
     line(
         text,
         format_args!("\n| EER by kind of engine | {} |", titles.join(" | ")),

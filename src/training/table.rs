@@ -1,4 +1,5 @@
-//! Tables of precomputed features, keyed by file: read instead of the audio, or written after it.
+//! Tables of precomputed features, keyed by file: read instead of the audio, or written after it. Copies of a clip stand
+//! under keys of their own, see [`super::copies`].
 //!
 //! Two forms are read, by the file's extension: `.jsonl`, one object a line with `file` and the
 //! values as `values` (what `voxproof features --json` prints) or `f`; and `.csv`, a header
@@ -114,7 +115,7 @@ fn csv_rows(path: &Path, bytes: &[u8]) -> Result<Rows, TrainingError> {
 /// [`TrainingError::Io`] if the file cannot be written.
 pub fn write<'a>(
     path: &Path,
-    rows: impl Iterator<Item = (&'a str, &'a [f64])>,
+    rows: impl Iterator<Item = (String, &'a [f64])>,
 ) -> Result<(), TrainingError> {
     let mut text = String::new();
     for (file, values) in rows {

@@ -2,8 +2,9 @@
 
 NumPy and SciPy only. `features(y)` takes one clip: mono, 16 kHz (soxr HQ), silence trimmed as in the dynamic set, peak
 0.7 and 1e-5 of white noise added. Returns {set name: float32 vector} and log band energies, shape [frames, 60]. Sets in
-`src/features/dynamic` are dyn, dynw, mod, voice and texture; the others wait for their Rust. Nothing that the project
-builds, tests or runs needs this file.
+`src/features/dynamic` are dyn, dynw, mod, voice and texture; in `src/features/artefact` tex2, phase2, harm, lpc (without
+its last value), fastmod and envcorr; the others wait for their Rust. tests/golden/make_artefact_golden.py makes golden
+values with it; nothing else that the project builds, tests or runs needs this file.
 """
 
 import numpy as np

@@ -35,6 +35,13 @@ pub enum Command {
     Train(crate::train::TrainArgs),
     #[cfg(feature = "training")]
     Evaluate(crate::train::EvaluateArgs),
+    #[cfg(feature = "training")]
+    Channel(crate::channel::ChannelArgs),
+    #[cfg(feature = "training")]
+    Corpus(crate::corpus::CorpusCommand),
+    #[cfg(feature = "training")]
+    #[command(hide = true)]
+    PackNetwork(crate::pack::PackArgs),
 }
 
 /// Judge audio files: AI-generated or human
@@ -82,7 +89,8 @@ pub struct FeaturesArgs {
     /// Audio files, folders, or - for standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Feature set: classic (the 73 librosa features of the replaced stack) or dynamic (425 of how speech moves)
+    /// Feature set: classic (the 73 librosa features of the replaced stack), dynamic (425 of how speech moves), artefact
+    /// (those and 396 of the fine structure of spectrum, phase, residual and envelope) or channel (8 of the file, a control)
     #[arg(long, default_value = "classic", value_name = "NAME")]
     pub set: String,
     /// One JSON object a line

@@ -3,12 +3,18 @@
 #![forbid(unsafe_code)]
 
 mod args;
+#[cfg(feature = "training")]
+mod channel;
+#[cfg(feature = "training")]
+mod corpus;
 mod detect;
 mod features;
 mod files;
 mod health;
 mod model;
 mod output;
+#[cfg(feature = "training")]
+mod pack;
 mod serve;
 #[cfg(feature = "training")]
 mod train;
@@ -32,6 +38,12 @@ fn main() -> ExitCode {
         Command::Train(args) => train::train(&args),
         #[cfg(feature = "training")]
         Command::Evaluate(args) => train::evaluate(&args),
+        #[cfg(feature = "training")]
+        Command::Channel(args) => channel::run(&args),
+        #[cfg(feature = "training")]
+        Command::Corpus(args) => corpus::run(&args),
+        #[cfg(feature = "training")]
+        Command::PackNetwork(args) => pack::run(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -1,5 +1,8 @@
 //! Shape of a distribution of values: the biased moments of NumPy and scipy, and percentiles.
 
+/// Sums that run side by side in vector registers.
+const LANES: usize = 4;
+
 /// Moments of a set of values. Skewness and kurtosis are NaN where the values do not vary (as in scipy); the set
 /// turns that into 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,6 +18,42 @@ pub struct Distribution {
 }
 
 impl Distribution {
+    /// Moments of each of the columns of `rows`, in two passes; all NaN without rows.
+    pub fn of_columns<'a, const N: usize>(
+        rows: impl Iterator<Item = &'a [f64; N]> + Clone,
+    ) -> [Self; N] {
+        let (mut count, mut means) = (0, [0.0; N]);
+        for row in rows.clone() {
+            count += 1;
+            for (sum, x) in means.iter_mut().zip(row) {
+                *sum += x;
+            }
+        }
+        let means = means.map(|sum| sum / count as f64);
+        let mut sums = [[0.0; N]; 4];
+        for row in rows {
+            for column in 0..N {
+                let x = row[column] - means[column];
+                let square = x * x;
+                sums[0][column] += x;
+                sums[1][column] += square;
+                sums[2][column] += square * x;
+                sums[3][column] += square * square;
+            }
+        }
+        std::array::from_fn(|column| {
+            let mean = means[column];
+            let central = PowerSums {
+                count,
+                sums: sums.map(|sum| sum[column]),
+            };
+            Self {
+                mean,
+                ..central.distribution_around(mean)
+            }
+        })
+    }
+
     /// Moments of `values`, in two passes; all NaN without values.
     pub fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
         let mut sums = PowerSums::default();
@@ -48,6 +87,28 @@ impl PowerSums {
         self.sums[3] += square * square;
     }
 
+    /// Adds values, several at once.
+    pub fn extend(&mut self, values: &[f64]) {
+        let mut lanes = [[0.0; LANES]; 4];
+        let chunks = values.chunks_exact(LANES);
+        for x in chunks.remainder() {
+            self.push(*x);
+        }
+        self.count += values.len() / LANES * LANES;
+        for x in chunks {
+            for (lane, &x) in x.iter().enumerate() {
+                let square = x * x;
+                lanes[0][lane] += x;
+                lanes[1][lane] += square;
+                lanes[2][lane] += square * x;
+                lanes[3][lane] += square * square;
+            }
+        }
+        for (sum, lanes) in self.sums.iter_mut().zip(&lanes) {
+            *sum += lanes.iter().sum::<f64>();
+        }
+    }
+
     /// Moments of the values.
     pub fn distribution(&self) -> Distribution {
         self.distribution_around(0.0)
@@ -74,14 +135,14 @@ impl PowerSums {
 
 /// Percentile `q`, 0 to 100, between the values on either side of it (`numpy.percentile`); NaN without values.
 pub fn percentile(values: &[f64], q: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let Some(last) = sorted.len().checked_sub(1) else {
+    let mut values = values.to_vec();
+    let Some(last) = values.len().checked_sub(1) else {
         return f64::NAN;
     };
     let position = last as f64 * (q / 100.0);
     let below = position as usize;
-    let (a, b) = (sorted[below], sorted[(below + 1).min(last)]);
+    let (_, &mut a, above) = values.select_nth_unstable_by(below, f64::total_cmp);
+    let b = above.iter().copied().min_by(f64::total_cmp).unwrap_or(a);
     a + (b - a) * (position - below as f64)
 }
 
@@ -100,8 +161,25 @@ mod tests {
         assert!((found.kurtosis - (180.5 / 9.5_f64.powi(2) - 3.0)).abs() < 1e-12);
         let mut sums = PowerSums::default();
         values.into_iter().for_each(|x| sums.push(x));
-        assert!((sums.distribution().skewness - found.skewness).abs() < 1e-12);
-        assert!((sums.distribution().kurtosis - found.kurtosis).abs() < 1e-12);
+        let mut together = PowerSums::default();
+        together.extend(&values);
+        let rows = values.map(|x| [x; 3]);
+        let columns = Distribution::of_columns(rows.iter());
+        for other in [sums.distribution(), together.distribution(), columns[2]] {
+            assert_eq!(other.mean, found.mean);
+            assert!((other.deviation - found.deviation).abs() < 1e-12);
+            assert!((other.skewness - found.skewness).abs() < 1e-12);
+            assert!((other.kurtosis - found.kurtosis).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn values_that_fill_no_register_are_summed_too() {
+        let values: Vec<f64> = (0..11).map(|n| f64::from(n * n % 7)).collect();
+        let (mut one_by_one, mut together) = (PowerSums::default(), PowerSums::default());
+        values.iter().for_each(|&x| one_by_one.push(x));
+        together.extend(&values);
+        assert_eq!(together.distribution(), one_by_one.distribution());
     }
 
     #[test]

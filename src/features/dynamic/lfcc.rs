@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::RATE;
 use super::distribution::{Distribution, percentile};
+use crate::features::logarithm::ln_f64;
 
 /// Triangular filters.
 const FILTERS: usize = 40;
@@ -41,8 +42,8 @@ pub fn names(stem: &str) -> Vec<String> {
 pub struct FilterBank {
     /// The bins that each filter hears, and its weights, shape `[bins of the filter]`.
     filters: Vec<(Range<usize>, Vec<f64>)>,
-    /// Orthonormal DCT-II (`scipy.fftpack.dct`, `norm="ortho"`), cut to the kept rows.
-    cosines: [[f64; FILTERS]; COEFFICIENTS],
+    /// Orthonormal DCT-II (`scipy.fftpack.dct`, `norm="ortho"`), cut to the kept coefficients, filter by filter.
+    cosines: [[f64; COEFFICIENTS]; FILTERS],
 }
 
 impl FilterBank {
@@ -67,7 +68,7 @@ impl FilterBank {
         };
         Self {
             filters: (0..FILTERS).map(filter).collect(),
-            cosines: std::array::from_fn(|row| std::array::from_fn(|n| cosine(row, n))),
+            cosines: std::array::from_fn(|n| std::array::from_fn(|row| cosine(row, n))),
         }
     }
 }
@@ -87,14 +88,17 @@ impl LfccTrack {
         let mut logs = [0.0; FILTERS];
         for (log, (range, weights)) in logs.iter_mut().zip(&bank.filters) {
             let heard = power[range.clone()].iter().zip(weights);
-            let sum: f64 = heard.map(|(p, w)| p * w).sum();
-            *log = (sum + FLOOR).ln();
+            *log = heard.map(|(p, w)| p * w).sum::<f64>() + FLOOR;
         }
+        logs.iter_mut().for_each(|x| *x = ln_f64(*x));
         self.levels.push(logs.iter().sum::<f64>() / FILTERS as f64);
-        self.coefficients.push(
-            bank.cosines
-                .map(|row| row.iter().zip(&logs).map(|(c, x)| c * x).sum()),
-        );
+        let mut coefficients = [0.0; COEFFICIENTS];
+        for (log, cosines) in logs.iter().zip(&bank.cosines) {
+            for (sum, cosine) in coefficients.iter_mut().zip(cosines) {
+                *sum += cosine * log;
+            }
+        }
+        self.coefficients.push(coefficients);
     }
 
     /// Appends the [`COUNT`] values to `values`.
@@ -108,10 +112,8 @@ impl LfccTrack {
         let delta = slopes(&self.coefficients);
         let delta2 = slopes(&delta);
         for track in [&self.coefficients, &delta, &delta2] {
-            let shapes: [Distribution; COEFFICIENTS] = std::array::from_fn(|i| {
-                let frames = track.iter().zip(&loud).filter(|(_, loud)| **loud);
-                Distribution::of(frames.map(|(frame, _)| frame[i]))
-            });
+            let frames = track.iter().zip(&loud).filter(|(_, loud)| **loud);
+            let shapes = Distribution::of_columns(frames.map(|(frame, _)| frame));
             values.extend(shapes.map(|s| s.deviation));
             values.extend(shapes.map(|s| s.skewness));
             values.extend(shapes.map(|s| s.kurtosis));

@@ -21,11 +21,13 @@ pub mod stft;
 pub mod texture;
 pub mod voice;
 
+use realfft::num_complex::Complex;
+
 use super::{FeatureError, time_domain};
 use crate::audio::{SAMPLE_RATE, resample};
 use lfcc::{FilterBank, LfccTrack};
 use modulation::Envelopes;
-pub use prepare::{MAX_SECONDS, MIN_SPEECH_SECONDS};
+pub use prepare::{MAX_SECONDS, MIN_SPEECH_SECONDS, Speech};
 use stft::Stft;
 use texture::Texture;
 use voice::Voice;
@@ -47,6 +49,26 @@ pub fn names() -> Vec<String> {
         texture::names(),
     ]
     .concat()
+}
+
+/// What a further set hears of the spectra while the 425 values are made, so that no spectrum is computed twice. The
+/// passes come in the order of the methods; each hears every frame, in order.
+pub trait Listener {
+    /// A frame under 20 ms: its spectrum, shape `[257]`.
+    fn short_frame(&mut self, spectrum: &[Complex<f64>]);
+
+    /// A frame under 40 ms: its log magnitudes, shape `[513]`, their mean `level`, and its pitch period `lag` in samples.
+    fn long_frame(&mut self, logs: &[f64], level: f64, lag: usize);
+
+    /// A frame under 25 ms: its spectrum, shape `[257]`.
+    fn medium_frame(&mut self, spectrum: &[Complex<f64>]);
+}
+
+/// Hears nothing.
+impl Listener for () {
+    fn short_frame(&mut self, _: &[Complex<f64>]) {}
+    fn long_frame(&mut self, _: &[f64], _: f64, _: usize) {}
+    fn medium_frame(&mut self, _: &[Complex<f64>]) {}
 }
 
 /// Plans and tables.
@@ -91,32 +113,46 @@ impl Dynamic {
     /// [`FeatureError::Silent`] if every sample is 0, [`FeatureError::TooLittleSpeech`] if less than
     /// [`MIN_SPEECH_SECONDS`] are left of the trimmed clip.
     pub fn analyse(&self, samples: &[f32]) -> Result<Vec<f64>, FeatureError> {
-        let speech = prepare::prepare(samples)?;
+        Ok(self.values(&prepare::prepare(samples)?))
+    }
 
+    /// The 425 values of prepared `speech`.
+    pub fn values(&self, speech: &[f32]) -> Vec<f64> {
+        let mut values = Vec::with_capacity(COUNT);
+        self.describe(speech, &mut (), &mut values);
+        values
+    }
+
+    /// Appends the 425 values of prepared `speech` to `values`, and lets `listener` hear the spectra.
+    pub fn describe(&self, speech: &[f32], listener: &mut impl Listener, values: &mut Vec<f64>) {
         let (mut narrow, mut wide) = (LfccTrack::default(), LfccTrack::default());
         let mut envelopes = Envelopes::default();
         let mut power = vec![0.0; self.stft.bins()];
-        self.stft.frames(&speech, |spectrum| {
+        self.stft.frames(speech, |spectrum| {
             for (p, x) in power.iter_mut().zip(spectrum) {
                 *p = x.norm_sqr();
             }
             narrow.push(&self.narrow, &power);
             wide.push(&self.wide, &power);
             envelopes.push(&power);
+            listener.short_frame(spectrum);
         });
 
-        let mut values = Vec::with_capacity(COUNT);
-        narrow.finish(&mut values);
-        wide.finish(&mut values);
-        envelopes.finish(&mut values);
-        self.voice.extend(&speech, &mut values);
-        self.texture.extend(&speech, &mut values);
-        for value in &mut values {
-            // A statistic without spread is undefined; the reference has 0 for it too.
-            if !value.is_finite() {
-                *value = 0.0;
-            }
+        let first = values.len();
+        narrow.finish(values);
+        wide.finish(values);
+        envelopes.finish(values);
+        self.voice.extend(speech, listener, values);
+        self.texture.extend(speech, listener, values);
+        define(&mut values[first..]);
+    }
+}
+
+/// Sets values that are not finite to 0: a statistic without spread is undefined, and the reference has 0 for it too.
+pub fn define(values: &mut [f64]) {
+    for value in values {
+        if !value.is_finite() {
+            *value = 0.0;
         }
-        Ok(values)
     }
 }

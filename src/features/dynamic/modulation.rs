@@ -7,6 +7,7 @@ use std::f64::consts::PI;
 use realfft::RealFftPlanner;
 
 use super::distribution::Distribution;
+use crate::features::logarithm::ln_f64;
 
 /// Edges of the eight audio bands, in bins of 31.25 Hz: 62 Hz to 3,687 Hz.
 const EDGES: [usize; BANDS + 1] = [2, 6, 12, 20, 30, 45, 65, 90, 118];
@@ -53,7 +54,7 @@ impl Envelopes {
     pub fn push(&mut self, power: &[f64]) {
         for (band, edges) in self.bands.iter_mut().zip(EDGES.windows(2)) {
             let sum: f64 = power[edges[0]..edges[1]].iter().sum();
-            band.push((sum + 1e-8).ln());
+            band.push(ln_f64(sum + 1e-8));
         }
     }
 

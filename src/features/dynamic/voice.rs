@@ -5,16 +5,22 @@ use std::sync::Arc;
 
 use realfft::{ComplexToReal, RealFftPlanner};
 
-use super::RATE;
 use super::distribution::{Distribution, percentile};
 use super::stft::Stft;
+use super::{Listener, RATE};
+use crate::features::logarithm::ln_f64;
 
 /// Samples in a frame, 40 ms of them under the window: three periods of a low voice.
 const FFT_SIZE: usize = 1_024;
+const BINS: usize = FFT_SIZE / 2 + 1;
+/// Added to magnitudes before their logarithm is taken: far below any bin of the prepared floor of noise.
+const SILENT: f64 = 1e-6;
+/// Sums that run side by side in vector registers.
+const LANES: usize = 4;
 /// Lags at which a pitch period is looked for, in samples: 400 Hz down to 60 Hz.
 const LAGS: std::ops::Range<usize> = RATE as usize / 400..RATE as usize / 60;
 /// Frames above this percentile of the mean log magnitude are taken for voiced.
-const LOUD_PERCENTILE: f64 = 60.0;
+pub const LOUD_PERCENTILE: f64 = 60.0;
 
 /// Number of values.
 pub const COUNT: usize = NAMES.len();
@@ -79,9 +85,9 @@ struct Tracks {
 }
 
 impl Voice {
-    /// Appends the [`COUNT`] values of `speech`, 16 kHz, to `values`.
-    pub fn extend(&self, speech: &[f32], values: &mut Vec<f64>) {
-        let tracks = self.tracks(speech);
+    /// Appends the [`COUNT`] values of `speech`, 16 kHz, to `values`; `listener` hears the log spectra.
+    pub fn extend(&self, speech: &[f32], listener: &mut impl Listener, values: &mut Vec<f64>) {
+        let tracks = self.tracks(speech, listener);
         let threshold = percentile(&tracks.level, LOUD_PERCENTILE);
         let loud = |frame: &usize| tracks.level[*frame] > threshold;
         let loud: Vec<usize> = (0..tracks.level.len()).filter(loud).collect();
@@ -112,44 +118,44 @@ impl Voice {
         values.extend([change(&tracks.prominence), change(&tracks.entropy)]);
     }
 
-    fn tracks(&self, speech: &[f32]) -> Tracks {
+    fn tracks(&self, speech: &[f32], listener: &mut impl Listener) -> Tracks {
         let mut tracks = Tracks::default();
-        let mut magnitudes = vec![0.0; self.stft.bins()];
-        let mut before = magnitudes.clone();
-        let mut logs = self.inverse.make_input_vec();
+        let mut magnitudes = [0.0; BINS];
+        let mut relative = [0.0; BINS];
+        let mut logs = [0.0; BINS];
+        let mut input = self.inverse.make_input_vec();
         let mut cepstrum = self.inverse.make_output_vec();
         let mut work = self.inverse.make_scratch_vec();
         self.stft.frames(speech, |spectrum| {
-            let (mut sum, mut energy, mut level) = (0.0, 0.0, 0.0);
             for ((magnitude, log), x) in magnitudes.iter_mut().zip(&mut logs).zip(spectrum) {
-                let power = x.norm_sqr();
-                *magnitude = power.sqrt();
-                *log = (*magnitude + 1e-6).ln().into();
-                sum += *magnitude;
-                energy += power;
-                level += log.re;
+                *magnitude = x.norm_sqr().sqrt();
+                *log = *magnitude + SILENT;
             }
-            tracks.level.push(level / magnitudes.len() as f64);
+            logs.iter_mut().for_each(|x| *x = ln_f64(*x));
+            let sums = Sums::of(&magnitudes, &logs);
+            let level = sums.logs / BINS as f64;
+            tracks.level.push(level);
 
-            let mut entropy = 0.0;
-            let per_energy = 1.0 / (energy + 1e-12);
-            let per_sum = 1.0 / (sum + 1e-9);
-            let mut distance = 0.0;
-            for (magnitude, before) in magnitudes.iter().zip(&mut before) {
-                let share = magnitude * magnitude * per_energy;
-                entropy -= share * (share + 1e-12).ln();
-                let relative = magnitude * per_sum;
-                distance += (relative - *before) * (relative - *before);
-                *before = relative;
+            let per_sum = 1.0 / (sums.magnitudes + 1e-9);
+            let mut distances = [0.0; LANES];
+            for (magnitudes, before) in magnitudes.chunks(LANES).zip(relative.chunks_mut(LANES)) {
+                for ((sum, x), before) in distances.iter_mut().zip(magnitudes).zip(before) {
+                    let now = x * per_sum;
+                    *sum += (now - *before) * (now - *before);
+                    *before = now;
+                }
             }
             // The first frame has none before it.
             if !tracks.entropy.is_empty() {
-                tracks.flux.push(distance.sqrt());
+                tracks.flux.push(distances.iter().sum::<f64>().sqrt());
             }
-            tracks.entropy.push(entropy);
+            tracks.entropy.push(sums.entropy());
 
+            for (x, log) in input.iter_mut().zip(&logs) {
+                *x = (*log).into();
+            }
             self.inverse
-                .process_with_scratch(&mut logs, &mut cepstrum, &mut work)
+                .process_with_scratch(&mut input, &mut cepstrum, &mut work)
                 .expect("buffers have the plan's lengths and the first and last bin are real");
             let (mut highest, mut lag, mut total) = (-1.0, 0, 0.0);
             for at in LAGS {
@@ -163,7 +169,48 @@ impl Voice {
             // The inverse transform leaves out the division by its length.
             tracks.prominence.push((highest - mean) / FFT_SIZE as f64);
             tracks.lag.push(lag);
+            listener.long_frame(&logs, level, lag);
         });
         tracks
+    }
+}
+
+/// Sums over the bins of a frame.
+struct Sums {
+    magnitudes: f64,
+    energy: f64,
+    logs: f64,
+    /// Of the energy times the log magnitude.
+    energy_logs: f64,
+}
+
+impl Sums {
+    fn of(magnitudes: &[f64; BINS], logs: &[f64; BINS]) -> Self {
+        let mut lanes = [[0.0; LANES]; 4];
+        for (magnitudes, logs) in magnitudes.chunks(LANES).zip(logs.chunks(LANES)) {
+            for (lane, (magnitude, log)) in magnitudes.iter().zip(logs).enumerate() {
+                let energy = magnitude * magnitude;
+                lanes[0][lane] += magnitude;
+                lanes[1][lane] += energy;
+                lanes[2][lane] += log;
+                lanes[3][lane] += energy * log;
+            }
+        }
+        let [magnitudes, energy, logs, energy_logs] = lanes.map(|lane| lane.iter().sum());
+        Self {
+            magnitudes,
+            energy,
+            logs,
+            energy_logs,
+        }
+    }
+
+    /// Entropy of the energy's distribution over the bins, in nats, from the logarithms that there are: those of
+    /// magnitudes `m` plus [`SILENT`], with `ln m = ln(m + s) - s / m + s^2 / 2 m^2`.
+    fn entropy(&self) -> f64 {
+        let logs =
+            self.energy_logs - SILENT * self.magnitudes + 0.5 * SILENT * SILENT * BINS as f64;
+        let energy = self.energy + 1e-12;
+        (self.energy * energy.ln() - 2.0 * logs) / energy
     }
 }

@@ -1,0 +1,145 @@
+//! The set `artefact`: the 425 values of `dynamic`, and 396 of what synthesis leaves in a signal's fine structure.
+//!
+//! ```text
+//! prepared speech -+-> frames of 20 ms -+-> the 425 of dynamic
+//!                  +-> frames of 25 ms -+-> texture      96   differences between neighbours, eight regions
+//!                  +-> frames of 40 ms -+-> phase        96   coherence of phase differences, eight regions
+//!                  |                    +-> harmonicity  20   the comb of the pitch, four bands
+//!                  +-> frames of 25 ms ---> lpc          84   residual and reflection coefficients
+//!                  +-> frames of 5 ms ----> envelope    100   fast modulation, and how bands move together
+//! ```
+//!
+//! The spectra are those that `dynamic` makes, heard through its [`Listener`]. The definitions are those of
+//! `training/study/features.py`; `tests/artefact_parity.rs` holds every value to them. A further group is a file here,
+//! fed in [`Heard`] or from the prepared speech, its names and values appended to those that there are.
+
+pub mod envelope;
+pub mod harmonicity;
+pub mod lpc;
+pub mod moments;
+pub mod phase;
+pub mod regions;
+pub mod texture;
+
+use realfft::num_complex::Complex;
+
+use super::dynamic::{self, Dynamic, Listener, RATE, prepare, stft};
+use super::{FeatureError, time_domain};
+use crate::audio::{SAMPLE_RATE, resample};
+use envelope::FastEnvelopes;
+use harmonicity::{Harmonicity, HarmonicityTrack};
+use lpc::Lpc;
+use phase::PhaseTrack;
+use texture::TextureTrack;
+
+/// Number of values.
+pub const COUNT: usize = dynamic::COUNT
+    + texture::COUNT
+    + phase::COUNT
+    + harmonicity::COUNT
+    + lpc::COUNT
+    + envelope::COUNT;
+
+/// Where each group ends: the values of `dynamic`, then a group for each further aspect; fast modulation and how bands
+/// move together are two.
+pub const GROUP_ENDS: [usize; 7] = {
+    let spectrum = dynamic::COUNT;
+    let texture = spectrum + texture::COUNT;
+    let phase = texture + phase::COUNT;
+    let harmonicity = phase + harmonicity::COUNT;
+    let lpc = harmonicity + lpc::COUNT;
+    [
+        spectrum,
+        texture,
+        phase,
+        harmonicity,
+        lpc,
+        lpc + envelope::FAST_MODULATION,
+        COUNT,
+    ]
+};
+
+/// Names of the values, in their order.
+pub fn names() -> Vec<String> {
+    [
+        dynamic::names(),
+        texture::names(),
+        phase::names(),
+        harmonicity::names(),
+        lpc::names(),
+        envelope::names(),
+    ]
+    .concat()
+}
+
+/// Plans and tables.
+#[derive(Debug, Default)]
+pub struct Artefact {
+    dynamic: Dynamic,
+    harmonicity: Harmonicity,
+    lpc: Lpc,
+    envelopes: FastEnvelopes,
+}
+
+impl Artefact {
+    /// The 821 values of `samples` at 22,050 Hz, in the order of [`names`].
+    ///
+    /// # Errors
+    /// Those of [`time_domain::analyse`] and of [`analyse`](Self::analyse).
+    pub fn extract(&self, samples: &[f32]) -> Result<Vec<f64>, FeatureError> {
+        time_domain::analyse(samples)?;
+        self.analyse(&resample(samples, SAMPLE_RATE, RATE))
+    }
+
+    /// The 821 values of `samples` at 16,000 Hz, which must be finite; the first 425 are [`Dynamic::analyse`]'s.
+    ///
+    /// # Errors
+    /// [`FeatureError::Silent`] if every sample is 0, [`FeatureError::TooLittleSpeech`] if less than
+    /// [`MIN_SPEECH_SECONDS`](dynamic::MIN_SPEECH_SECONDS) are left of the trimmed clip.
+    pub fn analyse(&self, samples: &[f32]) -> Result<Vec<f64>, FeatureError> {
+        Ok(self.values(&prepare::prepare(samples)?))
+    }
+
+    /// The 821 values of prepared `speech`.
+    pub fn values(&self, speech: &[f32]) -> Vec<f64> {
+        let frames = 1 + speech.len() / stft::HOP;
+        let mut heard = Heard {
+            tables: &self.harmonicity,
+            texture: TextureTrack::new(frames),
+            phase: PhaseTrack::new(frames),
+            harmonicity: HarmonicityTrack::default(),
+        };
+        let mut values = Vec::with_capacity(COUNT);
+        self.dynamic.describe(speech, &mut heard, &mut values);
+        heard.texture.finish(&mut values);
+        heard.phase.finish(&mut values);
+        heard.harmonicity.finish(&mut values);
+        self.lpc.extend(speech, &mut values);
+        self.envelopes.extend(speech, &mut values);
+        dynamic::define(&mut values);
+        values
+    }
+}
+
+/// What is kept of the spectra of a clip.
+#[derive(Debug)]
+struct Heard<'a> {
+    tables: &'a Harmonicity,
+    texture: TextureTrack,
+    phase: PhaseTrack,
+    harmonicity: HarmonicityTrack,
+}
+
+impl Listener for Heard<'_> {
+    fn short_frame(&mut self, spectrum: &[Complex<f64>]) {
+        self.texture.push(spectrum);
+    }
+
+    fn long_frame(&mut self, logs: &[f64], level: f64, lag: usize) {
+        self.harmonicity.push(self.tables, logs, level, lag);
+    }
+
+    fn medium_frame(&mut self, spectrum: &[Complex<f64>]) {
+        self.phase.push(spectrum);
+    }
+}

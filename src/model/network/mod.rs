@@ -1,0 +1,198 @@
+//! A compact convolutional network over band spectrograms: the types, what makes one sound, and its windows' logits.
+//!
+//! ```text
+//! bands [frames][128] --less each band's mean, scaled--> conv + ReLU, conv + ReLU, ... [frames'][1][channels]
+//!     --mean and deviation over a window's frames'--> head --> logit of the window
+//! ```
+//!
+//! `conv` is one layer over a stream of frames; `forward` chains the layers and pools; `quantise` is how an artifact holds
+//! the weights, in 8 bits.
+
+mod conv;
+mod forward;
+mod quantise;
+
+use serde::{Deserialize, Serialize};
+
+use crate::features::bands;
+pub use forward::{RunScratch, Runner, Window};
+pub use quantise::{StoredConv, StoredNetwork};
+
+/// Most layers of a network.
+const MOST_LAYERS: usize = 64;
+/// Largest kernel and stride along either axis.
+const LARGEST_KERNEL: u8 = 64;
+/// Most channels of a layer.
+const MOST_CHANNELS: u16 = 2_048;
+/// Most frames of a window: the minute that is analysed at once.
+const LONGEST_WINDOW: u16 = 6_000;
+/// Most multiplications for one frame of the input, about forty times what the default model takes: beyond it, a clip
+/// of a minute takes seconds.
+const MOST_WORK: usize = 20_000_000;
+
+/// One convolution with its bias and a ReLU; batch normalisation is folded into the weights.
+///
+/// Activations are channels-last, `[frames][bands][channels]`. Zeros pad both ends of an axis; from `n` places, an axis
+/// has `floor((n + 2 padding - kernel) / stride) + 1` left, as PyTorch's `Conv2d`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conv {
+    /// Extent over frames and bands.
+    pub kernel: [u8; 2],
+    /// Step over frames and bands.
+    pub stride: [u8; 2],
+    /// Zeros at either end of frames and bands.
+    pub padding: [u8; 2],
+    /// Channels in.
+    pub inputs: u16,
+    /// Channels out.
+    pub outputs: u16,
+    /// Weights, shape `[kernel over frames][kernel over bands][inputs][outputs]`.
+    pub weights: Vec<f32>,
+    /// Bias, shape `[outputs]`.
+    pub bias: Vec<f32>,
+}
+
+/// A whole network, as it is trained and as JSON holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Bands of a frame of the input: [`bands::BANDS`].
+    pub bands: u16,
+    /// Frames of a window, whose logit the network was trained to give.
+    pub window: u16,
+    /// What the input is multiplied by, each band's mean over the clip subtracted.
+    pub scale: f32,
+    /// The layers; the last one leaves one band.
+    pub layers: Vec<Conv>,
+    /// Weights of the channels' means and then of their deviations, shape `[2 * channels]`.
+    pub head: Vec<f32>,
+    /// Logit of a window whose pooled values are all 0.
+    pub head_bias: f32,
+}
+
+impl Conv {
+    /// Places left of `places` along `axis` (0 frames, 1 bands), `None` if the kernel is longer than what there is.
+    fn places(&self, axis: usize, places: usize) -> Option<usize> {
+        let padded = places + 2 * usize::from(self.padding[axis]);
+        let room = padded.checked_sub(usize::from(self.kernel[axis]))?;
+        Some(room / usize::from(self.stride[axis]) + 1)
+    }
+
+    /// What makes the layer unusable behind one of `inputs` channels, if anything.
+    fn defect(&self, inputs: u16) -> Option<String> {
+        let axes = self.kernel.iter().zip(&self.stride).zip(&self.padding);
+        for ((&kernel, &stride), &padding) in axes {
+            let extents = 1..=LARGEST_KERNEL;
+            if !extents.contains(&kernel) || !extents.contains(&stride) || padding >= kernel {
+                return Some(format!(
+                    "kernel {kernel}, stride {stride} and padding {padding} do not fit each other; kernel and stride \
+                     may be 1 to {LARGEST_KERNEL}, the padding less than the kernel"
+                ));
+            }
+        }
+        let channels = 1..=MOST_CHANNELS;
+        if self.inputs != inputs || !channels.contains(&self.outputs) {
+            return Some(format!(
+                "it has {} channels in and {} out, behind {inputs}; at most {MOST_CHANNELS} are accepted",
+                self.inputs, self.outputs
+            ));
+        }
+        let [frames, bands] = self.kernel.map(usize::from);
+        let outputs = usize::from(self.outputs);
+        let expected = frames * bands * usize::from(inputs) * outputs;
+        if (self.weights.len(), self.bias.len()) != (expected, outputs) {
+            return Some(format!(
+                "it has {} weights and {} biases, not {expected} and {outputs}",
+                self.weights.len(),
+                self.bias.len()
+            ));
+        }
+        let finite = self.weights.iter().chain(&self.bias).all(|w| w.is_finite());
+        (!finite).then(|| "a weight is not a finite number".into())
+    }
+}
+
+impl Network {
+    /// Channels of the last layer.
+    fn channels(&self) -> usize {
+        self.layers
+            .last()
+            .map_or(0, |layer| usize::from(layer.outputs))
+    }
+
+    /// Frames of the input for one of the last layer's: the product of the strides.
+    fn total_stride(&self) -> usize {
+        let strides = self.layers.iter().map(|layer| layer.stride[0]);
+        strides.fold(1, |total, stride| total.saturating_mul(usize::from(stride)))
+    }
+
+    /// What would make the network panic, loop, take absurd time or mislead, if anything.
+    #[must_use]
+    pub fn defect(&self) -> Option<String> {
+        if usize::from(self.bands) != bands::BANDS {
+            return Some(format!(
+                "the network takes {} bands, there are {}",
+                self.bands,
+                bands::BANDS
+            ));
+        }
+        if !(1..=LONGEST_WINDOW).contains(&self.window) {
+            return Some(format!(
+                "a window of {} frames; 1 to {LONGEST_WINDOW} are accepted",
+                self.window
+            ));
+        }
+        if !(self.scale.is_finite() && self.scale > 0.0) {
+            return Some(format!("the scale of the input is {}", self.scale));
+        }
+        if !(1..=MOST_LAYERS).contains(&self.layers.len()) {
+            return Some(format!(
+                "{} layers; 1 to {MOST_LAYERS} are accepted",
+                self.layers.len()
+            ));
+        }
+        let mut work = 0_usize;
+        let mut inputs = 1;
+        let mut stride = 1_usize;
+        let (mut frames, mut bands) = (usize::from(self.window), usize::from(self.bands));
+        for (index, layer) in self.layers.iter().enumerate() {
+            let found = |defect| Some(format!("layer {}: {defect}", index + 1));
+            if let Some(defect) = layer.defect(inputs) {
+                return found(defect);
+            }
+            let (Some(frames_left), Some(bands_left)) =
+                (layer.places(0, frames), layer.places(1, bands))
+            else {
+                return found(format!(
+                    "its kernel does not fit {frames} frames of {bands} bands"
+                ));
+            };
+            (frames, bands, inputs) = (frames_left, bands_left, layer.outputs);
+            stride = stride.saturating_mul(usize::from(layer.stride[0]));
+            work = work.saturating_add((bands * layer.weights.len()).div_ceil(stride));
+        }
+        if bands != 1 {
+            return Some(format!("the last layer leaves {bands} bands instead of 1"));
+        }
+        if stride > usize::from(self.window) {
+            return Some(format!(
+                "strides of {stride} frames in all, in a window of {}",
+                self.window
+            ));
+        }
+        if work > MOST_WORK {
+            return Some(format!(
+                "{work} multiplications a frame; at most {MOST_WORK} are accepted"
+            ));
+        }
+        if self.head.len() != 2 * usize::from(inputs) {
+            return Some(format!(
+                "the head has {} weights, not a mean's and a deviation's for each of {inputs} channels",
+                self.head.len()
+            ));
+        }
+        let mut head = self.head.iter().chain([&self.head_bias]);
+        (!head.all(|w| w.is_finite())).then(|| "a weight of the head is not a finite number".into())
+    }
+}

@@ -1,0 +1,205 @@
+//! Copies of clips through the random channel: which there are, and their features.
+//!
+//! A training copy enters the fit beside the clip, with the clip's class and group; a test copy is scored instead of it,
+//! for the column *through the channel*. Neither is told the class. Each has a key, out of which the channel draws all
+//! that is random: `FILE#PRESET.SEED.NUMBER` for the training copies from 1, `FILE#through.PRESET.SEED` for a test copy;
+//! feature tables hold their rows under it.
+
+use std::collections::HashMap;
+
+use super::channel::{Channel, Filter, Preset};
+use crate::audio::Waveform;
+use crate::features::{Extractor, Scratch};
+
+/// Draws of one copy before its clip is given up: a channel may leave too little speech to judge.
+const ATTEMPTS: usize = 8;
+
+/// Which copies are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyOptions {
+    /// Copies of each training clip.
+    pub training: usize,
+    /// What training copies pass.
+    pub channel: Channel,
+    /// What test clips pass in further columns of the report: one copy of each clip for each channel.
+    pub through: Vec<Channel>,
+    /// Seed of all copies.
+    pub seed: u64,
+}
+
+impl Default for CopyOptions {
+    /// No copies.
+    fn default() -> Self {
+        Self {
+            training: 0,
+            channel: Channel::without_ffmpeg(Preset::Wide),
+            through: Vec::new(),
+            seed: 42,
+        }
+    }
+}
+
+/// What the copies were, for reports.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct CopySummary {
+    /// Copies of each training clip.
+    pub training: usize,
+    /// What they passed; `none` without copies.
+    pub channel: String,
+    /// Channels that test clips were also scored through.
+    pub through: Vec<String>,
+    /// Seed of all copies.
+    pub seed: u64,
+}
+
+/// One line on the training copies, as the artifact carries it.
+impl std::fmt::Display for CopySummary {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let copies = if self.training == 1 { "copy" } else { "copies" };
+        write!(
+            f,
+            "{} {copies} of each clip through the channel {}, seed {}",
+            self.training, self.channel, self.seed
+        )
+    }
+}
+
+/// Features of one clip and of its copies.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Rows {
+    /// As recorded, shape `[features]`.
+    pub recorded: Vec<f64>,
+    /// Training copies, shape `[copies][features]`.
+    pub copies: Vec<Vec<f64>>,
+    /// Test copies, shape `[channels][features]`.
+    pub through: Vec<Vec<f64>>,
+}
+
+impl Rows {
+    /// A clip without copies.
+    pub(super) fn recorded(recorded: Vec<f64>) -> Self {
+        Self {
+            recorded,
+            copies: Vec::new(),
+            through: Vec::new(),
+        }
+    }
+}
+
+/// The rows of one clip, or why there are none.
+pub(super) type RowsOrReason = Result<Rows, String>;
+
+/// Working memory of one thread.
+#[derive(Debug, Default)]
+pub(super) struct Workspace {
+    scratch: Scratch,
+    filter: Filter,
+}
+
+impl CopyOptions {
+    /// What reports say; nothing where no copy is made.
+    #[must_use]
+    pub fn summary(&self) -> Option<CopySummary> {
+        let none = self.training == 0 && self.through.is_empty();
+        (!none).then(|| CopySummary {
+            training: self.training,
+            channel: if self.training == 0 {
+                "none".into()
+            } else {
+                self.channel.to_string()
+            },
+            through: self.through.iter().map(Channel::to_string).collect(),
+            seed: self.seed,
+        })
+    }
+
+    /// Keys of the training copies of `file`, in their order.
+    pub(super) fn training_keys(&self, file: &str) -> Vec<String> {
+        let preset = self.channel.preset().name();
+        (1..=self.training)
+            .map(|number| format!("{file}#{preset}.{}.{number}", self.seed))
+            .collect()
+    }
+
+    /// Keys of the test copies of `file`, one for each channel.
+    pub(super) fn through_keys(&self, file: &str) -> Vec<String> {
+        let presets = self.through.iter().map(|channel| channel.preset().name());
+        presets
+            .map(|preset| format!("{file}#through.{preset}.{}", self.seed))
+            .collect()
+    }
+
+    /// Takes the rows of `file` out of a feature table.
+    pub(super) fn take_rows(
+        &self,
+        file: &str,
+        table: &mut HashMap<String, Vec<f64>>,
+    ) -> RowsOrReason {
+        let recorded = table
+            .remove(file)
+            .ok_or_else(|| "not in the feature table".to_owned())?;
+        let mut copies = |keys: Vec<String>| -> Result<Vec<_>, String> {
+            let row = |key: String| {
+                let row = table.remove(&key);
+                row.ok_or_else(|| format!("its copy {key} is not in the feature table"))
+            };
+            keys.into_iter().map(row).collect()
+        };
+        Ok(Rows {
+            recorded,
+            copies: copies(self.training_keys(file))?,
+            through: copies(self.through_keys(file))?,
+        })
+    }
+
+    /// Computes the rows of `file`, whose sound is `waveform`.
+    pub(super) fn extract(
+        &self,
+        file: &str,
+        waveform: &Waveform,
+        extractor: &Extractor,
+        workspace: &mut Workspace,
+    ) -> RowsOrReason {
+        let recorded = extractor.extract(waveform, &mut workspace.scratch);
+        let recorded = recorded.map_err(|e| e.to_string())?.values;
+        let mut row =
+            |channel: &Channel, key: &str| copy(channel, key, waveform, extractor, workspace);
+        let copies = self.training_keys(file).into_iter();
+        let copies: Result<_, String> = copies.map(|key| row(&self.channel, &key)).collect();
+        let through = self.through_keys(file).into_iter().zip(&self.through);
+        let through: Result<_, String> = through.map(|(key, channel)| row(channel, &key)).collect();
+        Ok(Rows {
+            recorded,
+            copies: copies?,
+            through: through?,
+        })
+    }
+}
+
+/// Features of one copy. What a channel made impossible to judge is drawn again.
+fn copy(
+    channel: &Channel,
+    key: &str,
+    waveform: &Waveform,
+    extractor: &Extractor,
+    workspace: &mut Workspace,
+) -> Result<Vec<f64>, String> {
+    let Workspace { scratch, filter } = workspace;
+    let mut reason = String::new();
+    for attempt in 0..ATTEMPTS {
+        let key = match attempt {
+            0 => key.to_owned(),
+            again => format!("{key}.again{again}"),
+        };
+        let copy = channel
+            .copy(waveform, &key, filter)
+            .map_err(|e| e.to_string())?;
+        match extractor.extract(&copy, scratch) {
+            Ok(vector) => return Ok(vector.values),
+            Err(error) => reason = error.to_string(),
+        }
+    }
+    Err(format!(
+        "no copy through the channel can be judged: {reason}"
+    ))
+}
