@@ -146,7 +146,7 @@ fn naive(network: &Network, frames: &[f32]) -> Vec<(usize, f64)> {
     let steps = (spare as f64 / (window as f64 / 2.0)).ceil() as usize;
     (0..=steps)
         .map(|step| {
-            let start = if steps == 0 { 0 } else { spare * step / steps };
+            let start = (spare * step).checked_div(steps).unwrap_or(0);
             let range = start / stride..(start / stride + window / stride).min(shape[0]);
             let n = range.len() as f64;
             let mut logit = f64::from(network.head_bias);
