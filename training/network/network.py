@@ -96,7 +96,7 @@ def spoil(x, rng):
 
 class Sampler:
     """Draws batches: half of each class; within a class, an engine family (AI) or a source (human) as often as the
-    root of its number of clips; half of the crops from clips as recorded, the rest from their copies in equal shares."""
+    root of its number of clips; half of the crops from clips as recorded, the rest from copies in equal shares."""
 
     def __init__(self, corpus, train, rng):
         self.corpus, self.rng = corpus, rng
@@ -155,7 +155,7 @@ def fit(corpus, train, steps, seed):
 
 @torch.no_grad()
 def score(net, corpus, variant, clips):
-    """Logit of each of `clips`: the mean over windows of 2.56 s, about 1.28 s apart, of a clip normalised as a whole."""
+    """Logit of each of `clips`: the mean over windows of 2.56 s, at most 1.28 s apart, of a clip normalised whole."""
     net.eval()
     out = []
     for clip in clips:

@@ -75,8 +75,8 @@ def folds_command(args):
         if ai.all() or not ai.any():
             raise SystemExit(f"fold {k} lacks a class to test: too few families or sources for {args.count} folds")
         net = network.fit(loaded, train, args.steps, args.seed + k)
-        for condition, variant in (("recorded", "recorded"), ("study", "study")):
-            scores = network.score(net, loaded, variant, clips)
+        for condition in ("recorded", "study"):
+            scores = network.score(net, loaded, condition, clips)
             family = loaded.family[clips]
             for name, n in Counter(family[ai]).items():
                 if n >= SMALLEST_FAMILY:
@@ -118,7 +118,11 @@ def read_scores(path, protocol):
         for row in reader:
             if row.get("protocol", protocol) != protocol:
                 continue
-            p = min(max(float(row["score"]), 1e-9), 1 - 1e-9)
+            try:
+                p = min(max(float(row["score"]), 1e-9), 1 - 1e-9)
+            except ValueError:
+                where = f"{path}: line {reader.line_num}"
+                raise SystemExit(f"{where}: score {row['score']!r}: expected P(AI), 0 to 1") from None
             key = row["file"], row["condition"]
             found[key].append(np.log(p / (1 - p)))
             labels[key] = row["label"] in ("ai", "spoof")
@@ -218,7 +222,7 @@ def main():
     c = command("fuse", fuse_command, "weights and offset for pack-network")
     c.add_argument("--network", required=True, help="scores CSV of folds")
     c.add_argument("--features", required=True, help="scores CSV of voxproof evaluate --through study --scores")
-    c.add_argument("--protocol", default="leave-family-source-out", help="of rows with that column [default: %(default)s]")
+    c.add_argument("--protocol", default="leave-family-source-out", help="of rows that name one [default: %(default)s]")
 
     args = parser.parse_args()
     args.run(args)
