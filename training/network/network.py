@@ -1,0 +1,212 @@
+"""The network: what it is, how its crops are drawn and spoilt, its training, its scores, and its weights as JSON.
+
+Input: log spectrograms in 128 bands every 10 ms (see `spectrograms.py`), each band's mean over time taken off, halved.
+Seven convolutions, with batch normalisation and ReLU after each; the last spans all bands that are left. Mean and
+standard deviation over time of its 96 channels go to one linear unit: the logit of P(AI). 156,305 parameters.
+"""
+
+import json
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+BANDS = 128
+WINDOW = 256  # frames of a crop, 2.56 s
+STRIDE = 4  # frames of input for one of the last layer
+HOP = 128  # frames from window to window where a clip is scored
+SCALE = 0.5
+WIDTH = 16
+LEARNING_RATE, WEIGHT_DECAY, BATCH = 2e-3, 0.05, 32
+
+
+class Block(nn.Module):
+    """Convolution of 3 by 3 (time, bands), batch normalisation, ReLU."""
+
+    def __init__(self, inputs, outputs, stride=(1, 1)):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, stride=stride, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, x):
+        return F.relu(self.norm(self.conv(x)))
+
+
+class Network(nn.Module):
+    """[clips][1][frames][128] -> [clips] logits of P(AI)."""
+
+    def __init__(self, w=WIDTH):
+        super().__init__()
+        self.blocks = nn.Sequential(
+            Block(1, w, (2, 2)),
+            Block(w, 2 * w, (1, 2)),
+            Block(2 * w, 2 * w),
+            Block(2 * w, 4 * w, (2, 2)),
+            nn.Dropout2d(0.1),
+            Block(4 * w, 4 * w),
+            Block(4 * w, 4 * w, (1, 2)),
+        )
+        self.across = nn.Conv2d(4 * w, 6 * w, (1, BANDS // 16))
+        self.across_norm = nn.BatchNorm2d(6 * w)
+        self.drop = nn.Dropout(0.3)
+        self.head = nn.Linear(12 * w, 1)
+
+    def channels(self, x):
+        """What is pooled over time: [clips][96][frames / 4]."""
+        return F.relu(self.across_norm(self.across(self.blocks(x)))).squeeze(3).float()
+
+    def pooled(self, h):
+        """Logits of a stretch of `channels`."""
+        spread = (h.var(2, unbiased=False) + 1e-4).sqrt()
+        return self.head(self.drop(torch.cat([h.mean(2), spread], 1)))[:, 0]
+
+    def forward(self, x):
+        return self.pooled(self.channels(x))
+
+
+def crop(frames, rng):
+    """A window at a random place of [frames][128]; what is shorter is repeated."""
+    length = len(frames)
+    if length >= WINDOW:
+        start = rng.integers(0, length - WINDOW + 1)
+        return np.asarray(frames[start : start + WINDOW], np.float32)
+    return np.concatenate([np.asarray(frames, np.float32)] * (WINDOW // length + 1))[:WINDOW]
+
+
+def spoil(x, rng):
+    """Augments a crop and makes an input of it: noise of a random level and slope, then, the mean taken off, a random
+    upper limit of the bands, a stripe of bands and a stretch of frames set to the mean."""
+    if rng.random() < 0.3:
+        slope = np.log((np.arange(BANDS) * 2 + 8) / 40)
+        floor = rng.uniform(-9, -1) + rng.uniform(-2, 0.5) * slope
+        x = np.logaddexp(x, np.log(rng.exponential(size=x.shape) + 1e-4) + floor)
+    x = x - x.mean(0)
+    if rng.random() < 0.15:
+        x[:, rng.integers(50, 120) :] = 0
+    if rng.random() < 0.4:
+        band = rng.integers(0, 120)
+        x[:, band : band + rng.integers(2, 16)] = 0
+    if rng.random() < 0.4:
+        frame = rng.integers(0, WINDOW - 30)
+        x[frame : frame + rng.integers(5, 30)] = 0
+    return x * SCALE
+
+
+class Sampler:
+    """Draws batches: half of each class; within a class, an engine family (AI) or a source (human) as often as the
+    root of its number of clips; half of the crops from clips as recorded, the rest from copies in equal shares."""
+
+    def __init__(self, corpus, train, rng):
+        self.corpus, self.rng = corpus, rng
+        self.classes = []
+        for ai in (False, True):
+            clips = np.flatnonzero(train & (corpus.ai == ai))
+            if len(clips) == 0:
+                raise SystemExit(f"no {'AI' if ai else 'human'} clips are left to train on")
+            groups = (corpus.family if ai else corpus.source)[clips]
+            names, counts = np.unique(groups, return_counts=True)
+            weight = dict(zip(names, counts.astype(float) ** -0.5))
+            p = np.array([weight[g] for g in groups])
+            self.classes.append((clips, p / p.sum()))
+        copies = corpus.copies
+        self.variants = ["recorded", *(f"wide{k}" for k in range(copies))]
+        self.shares = [0.5] + [0.5 / copies] * copies if copies else [1.0]
+
+    def batch(self):
+        """Inputs [32][1][256][128] and labels [32]."""
+        x = np.zeros((BATCH, 1, WINDOW, BANDS), np.float32)
+        for j in range(BATCH):
+            clips, p = self.classes[j % 2]
+            clip = self.rng.choice(clips, p=p)
+            variant = self.variants[self.rng.choice(len(self.shares), p=self.shares)]
+            x[j, 0] = spoil(crop(self.corpus.frames(variant, clip), self.rng), self.rng)
+        return torch.from_numpy(x), torch.arange(BATCH).remainder(2).float()
+
+
+def autocast():
+    """Convolutions in bfloat16, as the shipped network was trained."""
+    return torch.autocast("cpu", torch.bfloat16)
+
+
+def fit(corpus, train, steps, seed):
+    """Trains on the clips of the mask `train`: AdamW, one cycle of the learning rate, labels smoothed to 0.05, 0.95."""
+    torch.manual_seed(seed)
+    sampler = Sampler(corpus, train, np.random.default_rng(seed))
+    net = Network().to(memory_format=torch.channels_last).train()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps, pct_start=0.1)
+    start, mean = time.time(), None
+    for step in range(1, steps + 1):
+        x, y = sampler.batch()
+        with autocast():
+            logits = net(x.to(memory_format=torch.channels_last))
+        loss = F.binary_cross_entropy_with_logits(logits.float(), y * 0.9 + 0.05)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+        mean = loss.item() if mean is None else 0.98 * mean + 0.02 * loss.item()
+        if step % 250 == 0 or step == steps:
+            print(f"step {step} of {steps}: loss {mean:.4f}, {time.time() - start:.0f} s", flush=True)
+    return net
+
+
+@torch.no_grad()
+def score(net, corpus, variant, clips):
+    """Logit of each of `clips`: the mean over windows of 2.56 s, at most 1.28 s apart, of a clip normalised whole."""
+    net.eval()
+    out = []
+    for clip in clips:
+        x = np.asarray(corpus.frames(variant, clip), np.float32)
+        x = x - x.mean(0)
+        if len(x) < WINDOW:
+            x = np.concatenate([x] * (WINDOW // len(x) + 1))[:WINDOW]
+        windows = max(1, int(np.ceil((len(x) - WINDOW) / HOP)) + 1)
+        starts = np.unique(np.linspace(0, len(x) - WINDOW, windows).astype(int))
+        with autocast():
+            h = net.channels(torch.from_numpy(x[None, None] * SCALE).to(memory_format=torch.channels_last))
+        logits = [net.pooled(h[:, :, s // STRIDE : (s + WINDOW) // STRIDE]).item() for s in starts]
+        out.append(np.mean(logits))
+    return np.array(out)
+
+
+def folded(conv, norm):
+    """Weights [time][bands][inputs][outputs] and bias of a convolution with its batch normalisation folded in."""
+    scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+    weights = (conv.weight.double() * scale[:, None, None, None]).permute(2, 3, 1, 0)
+    bias = 0 if conv.bias is None else conv.bias.double()
+    return weights, norm.bias.double() + (bias - norm.running_mean.double()) * scale
+
+
+@torch.no_grad()
+def export(net, path):
+    """Writes the weights as the JSON that `voxproof pack-network` reads."""
+    blocks = [b for b in net.blocks if isinstance(b, Block)]
+    convolutions = [(b.conv, b.norm) for b in blocks] + [(net.across, net.across_norm)]
+    layers = []
+    for conv, norm in convolutions:
+        weights, bias = folded(conv, norm)
+        time_taps, band_taps, inputs, outputs = weights.shape
+        layers.append(
+            {
+                "kernel": [time_taps, band_taps],
+                "stride": list(conv.stride),
+                "padding": list(conv.padding),
+                "inputs": inputs,
+                "outputs": outputs,
+                "weights": [float(np.float32(v)) for v in weights.reshape(-1)],
+                "bias": [float(np.float32(v)) for v in bias],
+            }
+        )
+    document = {
+        "bands": BANDS,
+        "window": WINDOW,
+        "scale": SCALE,
+        "layers": layers,
+        "head": [float(v) for v in net.head.weight[0]],
+        "head_bias": float(net.head.bias[0]),
+    }
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(document, file)
