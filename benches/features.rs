@@ -57,11 +57,12 @@ fn bare_fft(c: &mut Criterion) {
     group.finish();
 }
 
-fn classic(c: &mut Criterion) {
-    let mut group = c.benchmark_group("classic");
-    let extractor = Extractor::new(FeatureSet::Classic);
+/// A whole set from 22,050 Hz, of clips of each length.
+fn whole(c: &mut Criterion, set: FeatureSet, lengths: &[usize]) {
+    let mut group = c.benchmark_group(set.name());
+    let extractor = Extractor::new(set);
     let mut scratch = Scratch::default();
-    for seconds in [1, 10, 60, 120] {
+    for &seconds in lengths {
         let waveform = Waveform::new(signal(seconds));
         group.bench_function(BenchmarkId::from_parameter(format!("{seconds}s")), |b| {
             b.iter(|| {
@@ -72,6 +73,10 @@ fn classic(c: &mut Criterion) {
         });
     }
     group.finish();
+}
+
+fn classic(c: &mut Criterion) {
+    whole(c, FeatureSet::Classic, &[1, 10, 60, 120]);
     c.bench_function("extractor_new", |b| {
         b.iter(|| Extractor::new(FeatureSet::Classic))
     });
@@ -79,21 +84,8 @@ fn classic(c: &mut Criterion) {
 
 /// The sets at 16 kHz, whole from 22,050 Hz, and behind the resampler.
 fn at_16_khz(c: &mut Criterion) {
-    let mut scratch = Scratch::default();
     for set in [FeatureSet::Dynamic, FeatureSet::Artefact] {
-        let mut group = c.benchmark_group(set.name());
-        let extractor = Extractor::new(set);
-        for seconds in [1, 10, 60] {
-            let waveform = Waveform::new(signal(seconds));
-            group.bench_function(BenchmarkId::from_parameter(format!("{seconds}s")), |b| {
-                b.iter(|| {
-                    extractor
-                        .extract(black_box(&waveform), &mut scratch)
-                        .unwrap()
-                })
-            });
-        }
-        group.finish();
+        whole(c, set, &[1, 10, 60]);
     }
     let mut group = c.benchmark_group("groups_10s");
     let speech = prepare::prepare(&resample(&signal(10), 22_050, RATE)).unwrap();

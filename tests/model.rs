@@ -1,13 +1,14 @@
 //! The artifact's guarantees, and the forest against trees that were worked out by hand.
 
+mod model_support;
+
+use model_support::FEATURES;
 use sha2::{Digest, Sha256};
 use voxproof::features::{FeatureSet, FeatureVector};
 use voxproof::model::{
     ArtifactError, CompileError, Estimator, FORMAT_VERSION, Forest, HEADER_BYTES, Model, Payload,
     Scaler, TreeNode, encode,
 };
-
-const FEATURES: usize = 73;
 
 fn test(feature: usize, threshold: f64, left: usize, right: usize) -> TreeNode {
     TreeNode::Test {
@@ -38,21 +39,9 @@ fn trees() -> Vec<Vec<TreeNode>> {
 }
 
 fn payload() -> Payload {
-    Payload {
-        name: "tiny".into(),
-        version: "7".into(),
-        features: "classic".into(),
-        training_data: "none".into(),
-        settings: "by hand".into(),
-        threshold: 0.5,
-        scaler: Scaler {
-            mean: vec![10.0; FEATURES],
-            scale: vec![2.0; FEATURES],
-        },
-        estimator: Estimator::RandomForest(Forest::compile(FEATURES, &trees()).unwrap()),
-        bounds: None,
-        calibration: None,
-    }
+    model_support::payload(Estimator::RandomForest(
+        Forest::compile(FEATURES, &trees()).unwrap(),
+    ))
 }
 
 /// A vector that the scaler of [`payload`] turns into `changes` on zeros.

@@ -1,29 +1,12 @@
 //! Artifacts that hold gradient-boosted trees or an MLP: round trip, scores, damage.
 
+mod model_support;
+
+use model_support::{FEATURES, payload};
 use voxproof::features::{FeatureSet, FeatureVector};
 use voxproof::model::{
-    ArtifactError, Boosting, Estimator, Layer, Mlp, Model, Payload, Scaler, TreeNode, encode,
+    ArtifactError, Boosting, Estimator, Layer, Mlp, Model, Payload, TreeNode, encode,
 };
-
-const FEATURES: usize = 73;
-
-fn payload(estimator: Estimator) -> Payload {
-    Payload {
-        name: "tiny".into(),
-        version: "7".into(),
-        features: "classic".into(),
-        training_data: "none".into(),
-        settings: "by hand".into(),
-        threshold: 0.5,
-        scaler: Scaler {
-            mean: vec![10.0; FEATURES],
-            scale: vec![2.0; FEATURES],
-        },
-        estimator,
-        bounds: None,
-        calibration: None,
-    }
-}
 
 /// Numbers within +-1 that look random.
 fn number(i: usize) -> f64 {

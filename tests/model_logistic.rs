@@ -1,32 +1,19 @@
 //! Artifacts of format version 2: the logistic model, bounds and calibration.
 
+mod model_support;
+
+use model_support::{FEATURES, payload};
 use voxproof::features::{FeatureSet, FeatureVector};
 use voxproof::model::{
-    ArtifactError, Bounds, Calibration, Estimator, Forest, Logistic, Model, Payload, Scaler,
-    TreeNode, encode,
+    ArtifactError, Bounds, Calibration, Estimator, Forest, Logistic, Model, Payload, TreeNode,
+    encode,
 };
-
-const FEATURES: usize = 73;
 
 /// A forest that says 0.375 of everything.
 fn forest() -> Payload {
-    Payload {
-        name: "tiny".into(),
-        version: "7".into(),
-        features: "classic".into(),
-        training_data: "none".into(),
-        settings: "by hand".into(),
-        threshold: 0.5,
-        scaler: Scaler {
-            mean: vec![10.0; FEATURES],
-            scale: vec![2.0; FEATURES],
-        },
-        estimator: Estimator::RandomForest(
-            Forest::compile(FEATURES, &[vec![TreeNode::Leaf(0.375)]]).unwrap(),
-        ),
-        bounds: None,
-        calibration: None,
-    }
+    payload(Estimator::RandomForest(
+        Forest::compile(FEATURES, &[vec![TreeNode::Leaf(0.375)]]).unwrap(),
+    ))
 }
 
 /// A vector that the scaler turns into `changes` on zeros.

@@ -14,15 +14,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use faer::linalg::matmul::matmul;
+use faer::linalg::solvers::Solve;
 use faer::{Accum, Mat, Par, Side};
 
 use super::TrainingError;
 use super::calibrate;
+use super::logistic_fit::COVERAGE;
 use super::rng::Rng;
 use crate::model::{Bounds, Estimator, Kernel, Pipeline, Scaler, kernel};
 
-/// Share of each feature's values that is within its bounds.
-const COVERAGE: f64 = 0.99;
 /// Added to the diagonal: kernels of `f32` tell landmarks that nearly coincide apart by rounding alone.
 const JITTER: f64 = 0.02;
 
@@ -256,17 +256,18 @@ impl System {
         let right = Mat::from_fn(kept.len(), 1, |l, _| {
             self.moments[kept[l]] - out_moments[kept[l]]
         });
-        let factors = system.llt(Side::Lower).map_err(|_| {
+        // Values are finite, so that only landmarks that nearly coincide leave no finite solution.
+        let dependent = || {
             TrainingError::Fit(format!(
                 "the kernels of {} landmarks are not independent enough: a larger lambda or fewer landmarks are needed",
                 kept.len()
             ))
-        })?;
-        use faer::linalg::solvers::Solve;
+        };
+        let factors = system.llt(Side::Lower).map_err(|_| dependent())?;
         let solution = factors.solve(&right);
         let coefficients: Vec<f32> = (0..kept.len()).map(|l| solution[(l, 0)] as f32).collect();
         if coefficients.iter().any(|c| !c.is_finite()) {
-            return Err(TrainingError::Fit("a feature value is not finite".into()));
+            return Err(dependent());
         }
         Ok(coefficients)
     }

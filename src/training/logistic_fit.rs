@@ -18,7 +18,7 @@ use super::{TrainingError, calibrate};
 use crate::model::{Bounds, Estimator, Logistic, Pipeline, Scaler};
 
 /// Part of each feature's values that lies within the bounds: 0.5 % are cut off on either side.
-const COVERAGE: f64 = 0.99;
+pub(super) const COVERAGE: f64 = 0.99;
 /// The largest component of the gradient at the end. The penalty makes the objective curve by at
 /// least 1 along each weight, so no weight is further than about this from its optimum.
 const TOLERANCE: f64 = 1e-7;
