@@ -17,6 +17,7 @@ pub mod forest_fit;
 pub mod logistic_fit;
 pub mod manifest;
 pub mod metrics;
+pub mod network;
 pub mod protocol;
 pub mod report;
 pub mod rng;
