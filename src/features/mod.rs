@@ -33,7 +33,7 @@ use crate::audio::Waveform;
 use artefact::Artefact;
 use channel::Channel;
 use classic::{Classic, ClassicScratch};
-use dynamic::Dynamic;
+use dynamic::{Dynamic, Speech};
 
 /// Shortest waveform that features are computed from, in seconds.
 pub const MIN_SECONDS: f64 = 1.0;
@@ -198,6 +198,34 @@ impl Extractor {
             Stages::Channel(channel) => channel.extract(waveform.samples())?,
         };
         debug_assert!(values.iter().all(|v| v.is_finite()));
+        Ok(FeatureVector {
+            set: self.set,
+            values,
+        })
+    }
+
+    /// The same of a waveform whose `speech` is prepared already and known to be good: neither resampled nor trimmed
+    /// again by a set that starts from it, unless it is longer than [`dynamic::MAX_SECONDS`], where a set levels the
+    /// part that it analyses.
+    ///
+    /// # Errors
+    /// Those of [`Extractor::extract`].
+    pub fn extract_prepared(
+        &self,
+        waveform: &Waveform,
+        speech: &Speech,
+        scratch: &mut Scratch,
+    ) -> Result<FeatureVector, FeatureError> {
+        let longest = (dynamic::MAX_SECONDS * f64::from(dynamic::RATE)) as usize;
+        let values = match &self.stages {
+            Stages::Dynamic(dynamic) if speech.samples.len() <= longest => {
+                dynamic.values(&speech.samples)
+            }
+            Stages::Artefact(artefact) if speech.samples.len() <= longest => {
+                artefact.values(&speech.samples)
+            }
+            _ => return self.extract(waveform, scratch),
+        };
         Ok(FeatureVector {
             set: self.set,
             values,

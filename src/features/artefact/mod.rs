@@ -78,7 +78,11 @@ impl Artefact {
     /// [`FeatureError::Silent`] if every sample is 0, [`FeatureError::TooLittleSpeech`] if less than
     /// [`MIN_SPEECH_SECONDS`](dynamic::MIN_SPEECH_SECONDS) are left of the trimmed clip.
     pub fn analyse(&self, samples: &[f32]) -> Result<Vec<f64>, FeatureError> {
-        let speech = prepare::prepare(samples)?;
+        Ok(self.values(&prepare::prepare(samples)?))
+    }
+
+    /// The 821 values of prepared `speech`.
+    pub fn values(&self, speech: &[f32]) -> Vec<f64> {
         let frames = 1 + speech.len() / stft::HOP;
         let mut heard = Heard {
             tables: &self.harmonicity,
@@ -87,14 +91,14 @@ impl Artefact {
             harmonicity: HarmonicityTrack::default(),
         };
         let mut values = Vec::with_capacity(COUNT);
-        self.dynamic.describe(&speech, &mut heard, &mut values);
+        self.dynamic.describe(speech, &mut heard, &mut values);
         heard.texture.finish(&mut values);
         heard.phase.finish(&mut values);
         heard.harmonicity.finish(&mut values);
-        self.lpc.extend(&speech, &mut values);
-        self.envelopes.extend(&speech, &mut values);
+        self.lpc.extend(speech, &mut values);
+        self.envelopes.extend(speech, &mut values);
         dynamic::define(&mut values);
-        Ok(values)
+        values
     }
 }
 

@@ -27,7 +27,7 @@ use super::{FeatureError, time_domain};
 use crate::audio::{SAMPLE_RATE, resample};
 use lfcc::{FilterBank, LfccTrack};
 use modulation::Envelopes;
-pub use prepare::{MAX_SECONDS, MIN_SPEECH_SECONDS};
+pub use prepare::{MAX_SECONDS, MIN_SPEECH_SECONDS, Speech};
 use stft::Stft;
 use texture::Texture;
 use voice::Voice;
@@ -113,10 +113,14 @@ impl Dynamic {
     /// [`FeatureError::Silent`] if every sample is 0, [`FeatureError::TooLittleSpeech`] if less than
     /// [`MIN_SPEECH_SECONDS`] are left of the trimmed clip.
     pub fn analyse(&self, samples: &[f32]) -> Result<Vec<f64>, FeatureError> {
-        let speech = prepare::prepare(samples)?;
+        Ok(self.values(&prepare::prepare(samples)?))
+    }
+
+    /// The 425 values of prepared `speech`.
+    pub fn values(&self, speech: &[f32]) -> Vec<f64> {
         let mut values = Vec::with_capacity(COUNT);
-        self.describe(&speech, &mut (), &mut values);
-        Ok(values)
+        self.describe(speech, &mut (), &mut values);
+        values
     }
 
     /// Appends the 425 values of prepared `speech` to `values`, and lets `listener` hear the spectra.

@@ -1,5 +1,7 @@
 //! 16 kHz samples -> the speech that is analysed: trimmed, at a fixed level, on a fixed floor of noise.
 
+use std::ops::Range;
+
 use super::RATE;
 use super::stft::HOP;
 use crate::features::FeatureError;
@@ -23,32 +25,63 @@ const FLOOR: f32 = 1e-5;
 /// Standard deviation of a sum of four uniform 16-bit numbers, `65536 / sqrt(3)`, rounded.
 const SUM_DEVIATION: f32 = 37_837.0;
 
+/// The speech of a clip: its first [`MAX_SECONDS`] or all of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Speech {
+    /// Trimmed samples at 16,000 Hz, at the fixed level and on the fixed floor.
+    pub samples: Vec<f32>,
+    /// Samples of the clip before them.
+    pub offset: usize,
+}
+
 /// Trims `samples`, shape `[n]`, and brings what is left, shape `[at most 960,000]`, to the fixed level and floor.
 ///
 /// # Errors
 /// [`FeatureError::Silent`] if every sample is 0, [`FeatureError::TooLittleSpeech`] below [`MIN_SPEECH_SECONDS`].
 pub fn prepare(samples: &[f32]) -> Result<Vec<f32>, FeatureError> {
-    let rate = f64::from(RATE);
     let speech = trim(samples);
-    let longest = (MAX_SECONDS * rate) as usize;
-    let speech = &speech[..speech.len().min(longest)];
+    let longest = (MAX_SECONDS * f64::from(RATE)) as usize;
+    let mut speech = samples[speech.start..speech.end.min(speech.start + longest)].to_vec();
+    level(&mut speech)?;
+    Ok(speech)
+}
+
+/// As [`prepare`], but of a clip of any length nothing is cut off, and the samples are changed where they are.
+///
+/// # Errors
+/// Those of [`prepare`].
+pub fn prepare_all(mut samples: Vec<f32>) -> Result<Speech, FeatureError> {
+    let speech = trim(&samples);
+    samples.truncate(speech.end);
+    samples.drain(..speech.start);
+    level(&mut samples)?;
+    Ok(Speech {
+        samples,
+        offset: speech.start,
+    })
+}
+
+/// Brings trimmed `speech` to the fixed level and floor.
+fn level(speech: &mut [f32]) -> Result<(), FeatureError> {
     let peak = speech.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
     if peak == 0.0 {
         return Err(FeatureError::Silent);
     }
-    let seconds = speech.len() as f64 / rate;
+    let seconds = speech.len() as f64 / f64::from(RATE);
     if seconds < MIN_SPEECH_SECONDS {
         return Err(FeatureError::TooLittleSpeech { seconds });
     }
     let mut noise = Noise::default();
-    let level = |x: &f32| x / peak * PEAK + noise.next();
-    Ok(speech.iter().map(level).collect())
+    for x in speech {
+        *x = *x / peak * PEAK + noise.next();
+    }
+    Ok(())
 }
 
 /// Cuts silence from both ends.
 ///
 /// The RMS is `librosa.feature.rms`'s: frames of 512 samples centred every 160, zeros beyond the ends.
-fn trim(samples: &[f32]) -> &[f32] {
+fn trim(samples: &[f32]) -> Range<usize> {
     let energy = |frame: usize| -> f64 {
         let end = (frame * HOP + FRAME / 2).min(samples.len());
         let start = (frame * HOP).saturating_sub(FRAME / 2);
@@ -62,10 +95,10 @@ fn trim(samples: &[f32]) -> &[f32] {
         energies.iter().position(loud),
         energies.iter().rposition(loud),
     ) else {
-        return &[];
+        return 0..0;
     };
     let end = (last * HOP + MARGIN).min(samples.len());
-    &samples[(first * HOP).saturating_sub(MARGIN).min(end)..end]
+    (first * HOP).saturating_sub(MARGIN).min(end)..end
 }
 
 /// The floor of noise: the same numbers for every clip, and in any language.
@@ -118,7 +151,15 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_minute_is_not_analysed() {
-        assert_eq!(prepare(&vec![0.5; 1_200_000]).unwrap().len(), 960_000);
+    fn what_follows_a_minute_is_not_analysed_unless_all_is_asked_for() {
+        let mut samples = vec![0.5; 1_200_000];
+        samples[..100_000].fill(0.0);
+        assert_eq!(prepare(&samples).unwrap().len(), 960_000);
+        let all = prepare_all(samples.clone()).unwrap();
+        assert!((98_900..100_000).contains(&all.offset), "{}", all.offset);
+        assert_eq!(all.samples.len(), 1_200_000 - all.offset);
+        samples.truncate(900_000);
+        let all = prepare_all(samples.clone()).unwrap();
+        assert_eq!(all.samples, prepare(&samples).unwrap());
     }
 }

@@ -5,12 +5,18 @@
 //!     --mean and deviation over a window's frames'--> head --> logit of the window
 //! ```
 //!
-//! `conv` is one layer over a stream of frames; `forward` chains the layers and pools; `stored` is how an artifact holds
+//! `conv` is one layer over a stream of frames; `forward` chains the layers and pools; `quantise` is how an artifact holds
 //! the weights, in 8 bits.
+
+mod conv;
+mod forward;
+mod quantise;
 
 use serde::{Deserialize, Serialize};
 
 use crate::features::bands;
+pub use forward::{RunScratch, Runner, Window};
+pub use quantise::{StoredConv, StoredNetwork};
 
 /// Most layers of a network.
 const MOST_LAYERS: usize = 64;
