@@ -4,8 +4,10 @@ use std::sync::Mutex;
 
 use serde::Serialize;
 
+pub use crate::analysis::Segment;
+use crate::analysis::{Analyser, AnalysisScratch};
 use crate::audio::{self, AudioError, DecodeLimits};
-use crate::features::{Extractor, FeatureError, Scratch};
+use crate::features::FeatureError;
 use crate::language::Language;
 use crate::model::{ArtifactError, Model, ModelInfo};
 
@@ -29,17 +31,6 @@ impl Classification {
     }
 }
 
-/// The score of one stretch of the clip.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Segment {
-    /// Start, in seconds.
-    pub start: f64,
-    /// End, in seconds.
-    pub end: f64,
-    /// P(AI) in 0.0..=1.0.
-    pub ai_probability: f64,
-}
-
 /// The verdict on one clip.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detection {
@@ -51,7 +42,9 @@ pub struct Detection {
     pub ai_probability: f64,
     /// Length of the decoded clip, in seconds.
     pub duration_seconds: f64,
-    /// Scores of stretches of the clip; a clip shorter than a window has one, of its whole length.
+    /// Scores of stretches of the clip, in order: a network's windows (2.56 s, at least half of it shared with the next)
+    /// within the silence at the clip's ends; by a model of features alone, 3 s every second where they were asked for.
+    /// A clip shorter than a window has one, of its whole length.
     pub segments: Vec<Segment>,
     /// What makes the verdict less certain, in words.
     pub warnings: Vec<String>,
@@ -137,11 +130,10 @@ impl DetectError {
 /// Judges clips; holds a verified model and the tables of its features, is shared between threads.
 #[derive(Debug)]
 pub struct Detector {
-    model: Model,
-    extractor: Extractor,
+    analyser: Analyser,
     threshold: f64,
     limits: DecodeLimits,
-    scratch: Mutex<Vec<Scratch>>,
+    scratch: Mutex<Vec<AnalysisScratch>>,
 }
 
 impl Detector {
@@ -156,9 +148,8 @@ impl Detector {
     /// A detector around `model`, with the model's threshold and the default limits.
     pub fn new(model: Model) -> Self {
         Self {
-            extractor: Extractor::new(model.feature_set()),
             threshold: model.info().threshold,
-            model,
+            analyser: Analyser::new(model),
             limits: DecodeLimits::default(),
             scratch: Mutex::default(),
         }
@@ -180,14 +171,29 @@ impl Detector {
 
     /// What is known of the model.
     pub fn model(&self) -> &ModelInfo {
-        self.model.info()
+        self.analyser.model().info()
     }
 
     /// Judges one clip: the bytes of a whole audio file in any accepted container.
     ///
+    /// The segments are what the verdict leaves behind at no cost: see [`Detector::detect_with_segments`].
+    ///
     /// # Errors
     /// The bytes are no audio, cannot be decoded, or carry too little or too much to judge.
     pub fn detect(&self, bytes: &[u8]) -> Result<Detection, DetectError> {
+        self.judge(bytes, false)
+    }
+
+    /// Judges one clip and stretches of it, which takes a model of features alone three times as long or more; the
+    /// verdict is that of [`Detector::detect`].
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    pub fn detect_with_segments(&self, bytes: &[u8]) -> Result<Detection, DetectError> {
+        self.judge(bytes, true)
+    }
+
+    fn judge(&self, bytes: &[u8], stretches: bool) -> Result<Detection, DetectError> {
         let waveform = audio::decode(bytes, &self.limits)?;
         let mut scratch = self
             .scratch
@@ -195,12 +201,12 @@ impl Detector {
             .map(|mut s| s.pop())
             .unwrap_or_default()
             .unwrap_or_default();
-        let features = self.extractor.extract(&waveform, &mut scratch);
+        let analysis = self.analyser.judge(&waveform, stretches, &mut scratch);
         if let Ok(mut pool) = self.scratch.lock() {
             pool.push(scratch);
         }
-        let ai_probability = self.model.probability(&features?);
-        let duration_seconds = waveform.duration_seconds();
+        let analysis = analysis?;
+        let ai_probability = analysis.ai_probability;
         let (classification, named) = if ai_probability > self.threshold {
             (Classification::AiGenerated, ai_probability)
         } else {
@@ -210,12 +216,8 @@ impl Detector {
             classification,
             confidence: (named * 100.0).round() / 100.0,
             ai_probability,
-            duration_seconds,
-            segments: vec![Segment {
-                start: 0.0,
-                end: duration_seconds,
-                ai_probability,
-            }],
+            duration_seconds: waveform.duration_seconds(),
+            segments: analysis.segments,
             warnings: Vec::new(),
         })
     }

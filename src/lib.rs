@@ -3,13 +3,15 @@
 //! Everything it does is one walk, and the modules stand in that order:
 //!
 //! ```text
-//! bytes --audio--> Waveform --features--> FeatureVector --model--> P(AI) --detector--> Detection --> JSON
+//! bytes --audio--> Waveform --features--> FeatureVector, bands --model--> P(AI) --detector--> Detection --> JSON
 //! ```
 //!
+//! [`analysis`] takes a waveform through features and model, whatever the model's parts need of it.
 //! Lower modules never import higher ones; [`audio`], [`features`] and [`model`] know nothing of
 //! HTTP, AWS or the command line. [`Detector::detect`] read top to bottom is the whole product.
 #![forbid(unsafe_code)]
 
+pub mod analysis;
 pub mod audio;
 pub mod detector;
 pub mod features;

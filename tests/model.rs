@@ -149,7 +149,7 @@ fn info_survives_the_round_trip() {
     );
     assert_eq!((info.threshold, info.bytes), (0.5, bytes.len()));
     assert_eq!(info.sha256, sha256(&bytes[HEADER_BYTES..]));
-    assert_eq!(model.feature_set(), FeatureSet::Classic);
+    assert_eq!(model.feature_set(), Some(FeatureSet::Classic));
 }
 
 /// `wincode` promises bincode's bytes; this holds it to them, and the format to what was shipped.
@@ -292,11 +292,11 @@ fn embedded_models_are_sound_and_named_as_they_say() {
     for &name in Model::embedded_names() {
         let model = Model::embedded(name).unwrap();
         assert_eq!(model.info().name, name);
-        let values = vec![0.0; model.feature_set().names().len()];
-        let p = model.probability(&FeatureVector {
-            set: model.feature_set(),
-            values,
+        let features = model.feature_set().map(|set| FeatureVector {
+            set,
+            values: vec![0.0; set.names().len()],
         });
+        let p = model.fuse(model.network().map(|_| 0.0), features.as_ref());
         assert!((0.0..=1.0).contains(&p));
     }
 }

@@ -62,7 +62,11 @@ pub async fn detect(
     let judge = Arc::clone(&app.judge);
     let job = move || {
         let clip = payload.into_clip(query.language)?;
-        let detection = judge.detect(&clip.audio)?;
+        let detection = if query.detail {
+            judge.detect_with_segments(&clip.audio)?
+        } else {
+            judge.detect(&clip.audio)?
+        };
         Ok::<_, Problem>((detection, clip.language))
     };
     let (detection, language) = app.queue.run(job).await.map_err(no_result)??;

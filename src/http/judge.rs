@@ -12,6 +12,14 @@ pub trait Judge: Send + Sync + 'static {
     /// As [`Detector::detect`].
     fn detect(&self, audio: &[u8]) -> Result<Detection, DetectError>;
 
+    /// Judges them and stretches of the clip; a judge that knows no stretches answers as to [`Judge::detect`].
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    fn detect_with_segments(&self, audio: &[u8]) -> Result<Detection, DetectError> {
+        self.detect(audio)
+    }
+
     /// What is known of the model that judges.
     fn model(&self) -> &ModelInfo;
 }
@@ -19,6 +27,10 @@ pub trait Judge: Send + Sync + 'static {
 impl Judge for Detector {
     fn detect(&self, audio: &[u8]) -> Result<Detection, DetectError> {
         Detector::detect(self, audio)
+    }
+
+    fn detect_with_segments(&self, audio: &[u8]) -> Result<Detection, DetectError> {
+        Detector::detect_with_segments(self, audio)
     }
 
     fn model(&self) -> &ModelInfo {

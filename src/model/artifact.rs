@@ -11,6 +11,7 @@
 //!
 //! Version 2 is version 1 followed by the optional bounds and the optional calibration. A payload
 //! that has neither is written as version 1, so that models from before them keep their bytes.
+//! Version 3 holds an [`Ensemble`] in the payload's place.
 //!
 //! Damage is found with the CRC: it takes a fraction of a millisecond, where a SHA-256 of a
 //! megabyte without SHA instructions takes several and would eat the budget of a cold start. The
@@ -19,14 +20,16 @@
 use sha2::{Digest, Sha256};
 use wincode::{SchemaRead, SchemaWrite};
 
-use super::{ArtifactError, Bounds, Calibration, Forest, Logistic, Scaler};
+use super::{ArtifactError, Bounds, Calibration, Ensemble, Forest, Logistic, Scaler};
 
 /// First bytes of every artifact.
 const MAGIC: [u8; 8] = *b"VOXPROOF";
 /// Newest version of the layout; this build reads it and every older one.
-pub const FORMAT_VERSION: u32 = 2;
-/// The layout without bounds and calibration.
+pub const FORMAT_VERSION: u32 = 3;
+/// The layout of a pipeline without bounds and calibration.
 const PLAIN_VERSION: u32 = 1;
+/// The layout of a pipeline with them.
+const TAIL_VERSION: u32 = 2;
 /// Length of the header in bytes.
 pub const HEADER_BYTES: usize = 56;
 /// Where the CRC stands in the header.
@@ -108,7 +111,16 @@ impl Estimator {
 /// What version 2 has behind the payload.
 type Tail = (Option<Bounds>, Option<Calibration>);
 
-/// Writes an artifact.
+/// What an artifact holds, by its version.
+#[derive(Debug)]
+pub(super) enum Stored {
+    /// Versions 1 and 2.
+    Pipeline(Payload),
+    /// Version 3.
+    Ensemble(Ensemble),
+}
+
+/// Writes an artifact of a pipeline.
 ///
 /// # Errors
 /// [`ArtifactError::Undecodable`] if the payload is larger than the format allows (4 MiB in one
@@ -121,8 +133,23 @@ pub fn encode(payload: &Payload) -> Result<Vec<u8>, ArtifactError> {
         PLAIN_VERSION
     } else {
         body.extend(wincode::serialize(&tail).map_err(unwritable)?);
-        FORMAT_VERSION
+        TAIL_VERSION
     };
+    Ok(seal(version, body))
+}
+
+/// Writes an artifact of an ensemble.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_ensemble(ensemble: &Ensemble) -> Result<Vec<u8>, ArtifactError> {
+    let body =
+        wincode::serialize(ensemble).map_err(|e| ArtifactError::Undecodable(e.to_string()))?;
+    Ok(seal(FORMAT_VERSION, body))
+}
+
+/// Puts the header before the payload's bytes.
+fn seal(version: u32, body: Vec<u8>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
     bytes.extend(MAGIC);
     bytes.extend(version.to_le_bytes());
@@ -130,14 +157,14 @@ pub fn encode(payload: &Payload) -> Result<Vec<u8>, ArtifactError> {
     bytes.extend(Sha256::digest(&body));
     bytes.extend(checksum(&bytes, &body).to_le_bytes());
     bytes.extend(body);
-    Ok(bytes)
+    bytes
 }
 
 /// Verifies an artifact and reads it; also gives its SHA-256 in hexadecimal.
 ///
 /// # Errors
 /// The [`ArtifactError`] that says what is wrong with the bytes.
-pub(super) fn decode(bytes: &[u8]) -> Result<(Payload, String), ArtifactError> {
+pub(super) fn decode(bytes: &[u8]) -> Result<(Stored, String), ArtifactError> {
     let Some((header, body)) = bytes.split_at_checked(HEADER_BYTES) else {
         return Err(ArtifactError::Truncated {
             expected: HEADER_BYTES as u64,
@@ -167,23 +194,26 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Payload, String), ArtifactError> {
         return Err(ArtifactError::Checksum { expected, received });
     }
     let unreadable = |e: wincode::ReadError| ArtifactError::Undecodable(e.to_string());
-    let payload = if version == PLAIN_VERSION {
-        wincode::deserialize_exact(body).map_err(unreadable)?
-    } else {
-        let mut rest = body;
-        let payload: Payload = wincode::deserialize_from(&mut rest).map_err(unreadable)?;
-        let (bounds, calibration): Tail = wincode::deserialize_exact(rest).map_err(unreadable)?;
-        Payload {
-            bounds,
-            calibration,
-            ..payload
+    let stored = match version {
+        PLAIN_VERSION => Stored::Pipeline(wincode::deserialize_exact(body).map_err(unreadable)?),
+        TAIL_VERSION => {
+            let mut rest = body;
+            let payload: Payload = wincode::deserialize_from(&mut rest).map_err(unreadable)?;
+            let (bounds, calibration): Tail =
+                wincode::deserialize_exact(rest).map_err(unreadable)?;
+            Stored::Pipeline(Payload {
+                bounds,
+                calibration,
+                ..payload
+            })
         }
+        _ => Stored::Ensemble(wincode::deserialize_exact(body).map_err(unreadable)?),
     };
     let sha256 = header[20..CRC_AT]
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    Ok((payload, sha256))
+    Ok((stored, sha256))
 }
 
 /// CRC-32 of the header up to its checksum, and of the payload.

@@ -1,16 +1,19 @@
-//! Feature vector -> calibrated probability that the speech is synthetic.
+//! Feature vector, bands or both -> calibrated probability that the speech is synthetic.
 //!
-//! A model is an artifact that `voxproof train` wrote: a [`Scaler`], then an [`Estimator`]. The
-//! ones that ship are embedded into the binary, and verified when they are loaded.
+//! A model is an artifact: a [`Scaler`], then an [`Estimator`], as `voxproof train` writes it; or an
+//! [`Ensemble`] of a [`network`] over bands and such a pipeline, or of one of them. The ones that
+//! ship are embedded into the binary, and verified when they are loaded.
 
 mod artifact;
+mod ensemble;
 mod forest;
 mod logistic;
 pub mod network;
 mod pipeline;
 mod scaler;
 
-pub use artifact::{Estimator, FORMAT_VERSION, HEADER_BYTES, Payload, encode};
+pub use artifact::{Estimator, FORMAT_VERSION, HEADER_BYTES, Payload, encode, encode_ensemble};
+pub use ensemble::{Ensemble, FeaturePart, NetworkPart};
 pub use forest::{CompileError, Forest, TreeNode};
 pub use logistic::Logistic;
 pub use network::{Conv, Network};
@@ -18,6 +21,9 @@ pub use pipeline::{Bounds, Calibration, Pipeline};
 pub use scaler::Scaler;
 
 use crate::features::{FeatureSet, FeatureVector};
+use artifact::Stored;
+use ensemble::{SetPipeline, Weighted};
+use network::Runner;
 
 /// The embedded artifacts by name, the default one first.
 const EMBEDDED: &[(&str, &[u8])] = &[
@@ -31,8 +37,10 @@ const EMBEDDED_NAMES: &[&str] = &[EMBEDDED[0].0, EMBEDDED[1].0];
 #[derive(Debug)]
 pub struct Model {
     info: ModelInfo,
-    feature_set: FeatureSet,
-    pipeline: Pipeline,
+    network: Option<Weighted<Runner>>,
+    features: Option<Weighted<SetPipeline>>,
+    /// What makes a probability of the weighted sum; absent where a pipeline is all there is and has its own.
+    calibration: Option<Calibration>,
 }
 
 /// What is known of a model besides its weights.
@@ -42,9 +50,9 @@ pub struct ModelInfo {
     pub name: String,
     /// Version; a new training is a new version.
     pub version: String,
-    /// Name of the feature set that it scores.
+    /// What it scores: the name of a feature set, `bands` for a network, or both: `bands + artefact`.
     pub features: String,
-    /// Kind of estimator, for example `random-forest`.
+    /// Kind of estimator, for example `random-forest` or `network + logistic`.
     pub estimator: String,
     /// Settings of the training, for example `200 trees, depth at most 20, ...`.
     pub settings: String,
@@ -137,69 +145,97 @@ impl Model {
     /// # Errors
     /// The [`ArtifactError`] that says what is wrong with the bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ArtifactError> {
-        let (payload, sha256) = artifact::decode(bytes)?;
-        Self::from_payload(payload, sha256, bytes.len())
+        let (stored, sha256) = artifact::decode(bytes)?;
+        match stored {
+            Stored::Pipeline(payload) => Self::from_payload(payload, sha256, bytes.len()),
+            Stored::Ensemble(ensemble) => Self::from_ensemble(ensemble, sha256, bytes.len()),
+        }
     }
 
     /// Checks that the parts of a payload fit each other.
     fn from_payload(payload: Payload, sha256: String, bytes: usize) -> Result<Self, ArtifactError> {
-        let Payload {
-            name,
-            version,
-            features,
-            training_data,
-            settings,
-            threshold,
-            scaler,
-            estimator,
-            bounds,
-            calibration,
-        } = payload;
-        let feature_set = FeatureSet::from_name(&features)
-            .ok_or_else(|| ArtifactError::UnknownFeatures(features.clone()))?;
-        let expected = feature_set.names().len();
-        let (scaled, taken) = (scaler.features(), estimator.features());
-        if (scaled, taken) != (expected, expected) {
-            return Err(ArtifactError::Unsound(format!(
-                "the set '{features}' has {expected} features, the scaler {scaled}, the estimator {taken}"
-            )));
-        }
-        if !(0.0..=1.0).contains(&threshold) {
-            return Err(ArtifactError::Unsound(format!(
-                "the threshold is {threshold}"
-            )));
-        }
         let pipeline = Pipeline {
-            bounds,
-            scaler,
-            estimator,
-            calibration,
+            bounds: payload.bounds,
+            scaler: payload.scaler,
+            estimator: payload.estimator,
+            calibration: payload.calibration,
         };
-        if let Some(defect) = pipeline.defect(expected) {
-            return Err(ArtifactError::Unsound(defect));
-        }
         let info = ModelInfo {
-            name,
-            version,
-            features,
+            name: payload.name,
+            version: payload.version,
             estimator: pipeline.estimator.kind().into(),
-            settings,
-            training_data,
-            threshold,
+            settings: payload.settings,
+            training_data: payload.training_data,
+            threshold: checked_threshold(payload.threshold)?,
             sha256,
             bytes,
+            features: payload.features,
         };
         Ok(Self {
+            network: None,
+            features: Some(Weighted {
+                part: SetPipeline::new(&info.features, pipeline)?,
+                weight: 1.0,
+            }),
+            calibration: None,
             info,
-            feature_set,
-            pipeline,
         })
     }
 
-    /// The feature set that the model scores.
+    /// Checks that the parts of an ensemble are sound.
+    fn from_ensemble(
+        ensemble: Ensemble,
+        sha256: String,
+        bytes: usize,
+    ) -> Result<Self, ArtifactError> {
+        let network = ensemble.network.map(|part| part.load()).transpose()?;
+        let features = ensemble.features.map(FeaturePart::load).transpose()?;
+        let mut inputs = Vec::new();
+        let mut estimators = Vec::new();
+        if network.is_some() {
+            inputs.push("bands");
+            estimators.push("network");
+        }
+        if let Some(features) = &features {
+            inputs.push(features.part.set.name());
+            estimators.push(features.part.pipeline.estimator.kind());
+        }
+        if inputs.is_empty() {
+            return Err(ArtifactError::Unsound(
+                "the ensemble has neither a network nor features".into(),
+            ));
+        }
+        if let Some(defect) = ensemble.calibration.defect() {
+            return Err(ArtifactError::Unsound(defect));
+        }
+        Ok(Self {
+            info: ModelInfo {
+                name: ensemble.name,
+                version: ensemble.version,
+                features: inputs.join(" + "),
+                estimator: estimators.join(" + "),
+                settings: ensemble.settings,
+                training_data: ensemble.training_data,
+                threshold: checked_threshold(ensemble.threshold)?,
+                sha256,
+                bytes,
+            },
+            network,
+            features,
+            calibration: Some(ensemble.calibration),
+        })
+    }
+
+    /// The feature set that the model scores, if it scores one.
     #[must_use]
-    pub fn feature_set(&self) -> FeatureSet {
-        self.feature_set
+    pub fn feature_set(&self) -> Option<FeatureSet> {
+        self.features.as_ref().map(|features| features.part.set)
+    }
+
+    /// The network that the model has, if it has one: it takes the [`bands`](crate::features::bands) of a clip.
+    #[must_use]
+    pub fn network(&self) -> Option<&Runner> {
+        self.network.as_ref().map(|network| &network.part)
     }
 
     /// What is known of the model.
@@ -208,17 +244,57 @@ impl Model {
         &self.info
     }
 
-    /// P(AI) in 0.0..=1.0. The vector must be of [`Model::feature_set`].
+    /// P(AI) in 0.0..=1.0 by a model of features alone. The vector must be of [`Model::feature_set`].
     ///
     /// # Panics
-    /// If the vector is of another length than that set: a mistake of the caller, not of the data.
+    /// As [`Model::fuse`].
     #[must_use]
     pub fn probability(&self, features: &FeatureVector) -> f64 {
-        assert_eq!(
-            features.values.len(),
-            self.pipeline.scaler.features(),
-            "features of the model's set"
-        );
-        self.pipeline.probability(&features.values)
+        self.fuse(None, Some(features))
     }
+
+    /// P(AI) in 0.0..=1.0 of what the model's parts take: a `logit` of [`Model::network`], and a vector of
+    /// [`Model::feature_set`].
+    ///
+    /// # Panics
+    /// If a part has no input, an input has no part, or the vector is of another length than the set: a mistake of the
+    /// caller, not of the data.
+    #[must_use]
+    pub fn fuse(&self, logit: Option<f64>, features: Option<&FeatureVector>) -> f64 {
+        assert_eq!(
+            (logit.is_some(), features.is_some()),
+            (self.network.is_some(), self.features.is_some()),
+            "inputs of the model's parts"
+        );
+        let scored = self.features.as_ref().zip(features);
+        if let Some((features, vector)) = scored {
+            assert_eq!(
+                vector.values.len(),
+                features.part.pipeline.scaler.features(),
+                "features of the model's set"
+            );
+            if self.calibration.is_none() {
+                return features.part.pipeline.probability(&vector.values);
+            }
+        }
+        let log_odds = scored.map_or(0.0, |(features, vector)| {
+            features.weight * features.part.pipeline.log_odds(&vector.values)
+        });
+        let logit = self.network.as_ref().zip(logit);
+        let sum = logit.map_or(log_odds, |(network, logit)| {
+            network.weight * logit + log_odds
+        });
+        self.calibration
+            .unwrap_or(Calibration::LOG_ODDS)
+            .probability(sum)
+    }
+}
+
+fn checked_threshold(threshold: f64) -> Result<f64, ArtifactError> {
+    if (0.0..=1.0).contains(&threshold) {
+        return Ok(threshold);
+    }
+    Err(ArtifactError::Unsound(format!(
+        "the threshold is {threshold}"
+    )))
 }

@@ -97,10 +97,16 @@ impl Calibration {
     /// P(AI) of a score.
     #[must_use]
     pub fn probability(self, score: f64) -> f64 {
-        1.0 / (1.0 + (-(self.slope * score + self.offset)).exp())
+        1.0 / (1.0 + (-self.log_odds(score)).exp())
     }
 
-    fn defect(self) -> Option<String> {
+    /// Log-odds of AI of a score.
+    #[must_use]
+    pub fn log_odds(self, score: f64) -> f64 {
+        self.slope * score + self.offset
+    }
+
+    pub(super) fn defect(self) -> Option<String> {
         let sound = self.slope > 0.0 && self.slope.is_finite() && self.offset.is_finite();
         (!sound).then(|| "the calibration does not rise with the score".into())
     }
@@ -128,6 +134,23 @@ impl Pipeline {
             (Some(calibration), _) => calibration.probability(score),
             (None, Estimator::RandomForest(_)) => score,
             (None, Estimator::Logistic(_)) => Calibration::LOG_ODDS.probability(score),
+        }
+    }
+
+    /// Log-odds of AI of `values`, shape `[features]`: those of [`Pipeline::probability`], but never infinite; what an
+    /// ensemble adds up.
+    #[must_use]
+    pub fn log_odds(&self, values: &[f64]) -> f64 {
+        /// Probability that a forest is never surer than.
+        const SUREST: f64 = 1.0 - 1e-4;
+        let score = self.score(values);
+        match (&self.calibration, &self.estimator) {
+            (Some(calibration), _) => calibration.log_odds(score),
+            (None, Estimator::RandomForest(_)) => {
+                let p = score.clamp(1.0 - SUREST, SUREST);
+                (p / (1.0 - p)).ln()
+            }
+            (None, Estimator::Logistic(_)) => score,
         }
     }
 

@@ -37,6 +37,9 @@ pub enum Command {
     Evaluate(crate::train::EvaluateArgs),
     #[cfg(feature = "training")]
     Channel(crate::channel::ChannelArgs),
+    #[cfg(feature = "training")]
+    #[command(hide = true)]
+    PackNetwork(crate::pack::PackArgs),
 }
 
 /// Judge audio files: AI-generated or human

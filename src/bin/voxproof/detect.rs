@@ -58,7 +58,7 @@ pub fn run(args: &DetectArgs) -> Result<ExitCode, Failure> {
         let verdicts: Vec<_> = block
             .par_iter()
             .map(|path| {
-                let verdict = judge(&detector, path);
+                let verdict = judge(&detector, path, args.segments);
                 if let Some(bar) = &bar {
                     bar.inc(1);
                 }
@@ -96,8 +96,13 @@ pub fn detector(model: Option<&str>, threshold: Option<f64>) -> Result<Detector,
     })
 }
 
-fn judge(detector: &Detector, path: &Path) -> Result<Detection, FileError> {
-    Ok(detector.detect(&files::read(path)?)?)
+fn judge(detector: &Detector, path: &Path, segments: bool) -> Result<Detection, FileError> {
+    let bytes = files::read(path)?;
+    Ok(if segments {
+        detector.detect_with_segments(&bytes)?
+    } else {
+        detector.detect(&bytes)?
+    })
 }
 
 fn print_verdict(

@@ -11,6 +11,8 @@ mod files;
 mod health;
 mod model;
 mod output;
+#[cfg(feature = "training")]
+mod pack;
 mod serve;
 #[cfg(feature = "training")]
 mod train;
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => train::evaluate(&args),
         #[cfg(feature = "training")]
         Command::Channel(args) => channel::run(&args),
+        #[cfg(feature = "training")]
+        Command::PackNetwork(args) => pack::run(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -31,12 +31,15 @@ pub fn run(args: &ModelArgs) -> Result<ExitCode, Failure> {
         writeln!(out, "{}{default}", info.name)?;
         writeln!(out, "  version        {}", info.version)?;
         writeln!(out, "  estimator      {}", info.estimator)?;
-        writeln!(
-            out,
-            "  features       {} ({} values)",
-            info.features,
-            model.feature_set().names().len()
-        )?;
+        match model.feature_set() {
+            Some(set) => writeln!(
+                out,
+                "  features       {} ({} values)",
+                info.features,
+                set.names().len()
+            )?,
+            None => writeln!(out, "  features       {}", info.features)?,
+        }
         writeln!(out, "  training data  {}", info.training_data)?;
         writeln!(out, "  threshold      {}", info.threshold)?;
         writeln!(out, "  sha256         {}", info.sha256)?;

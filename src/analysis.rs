@@ -1,0 +1,206 @@
+//! Waveform -> what the parts of a model take -> P(AI), of the clip and of stretches of it.
+//!
+//! ```text
+//! waveform -+-> 16 kHz -> prepared speech -+-> bands, a minute at most at once -> network -> logits of windows -+-> P(AI)
+//!           |                              +-> features of a set at 16 kHz ------------------------------------+
+//!           +-> features of another set ----------------------------------------------------------------------+
+//! ```
+
+use serde::Serialize;
+
+use crate::audio::{SAMPLE_RATE, Waveform, resample};
+use crate::features::bands::{BANDS, Bands, BandsScratch};
+use crate::features::dynamic::{MAX_SECONDS, RATE, Speech, prepare, stft::HOP};
+use crate::features::{Extractor, FeatureError, FeatureVector, MIN_SECONDS, Scratch, time_domain};
+use crate::model::Model;
+use crate::model::network::{RunScratch, Runner, Window};
+
+/// A clip longer than this has more than one stretch where a model of features judges it, in seconds.
+const ONE_STRETCH_SECONDS: f64 = 4.0;
+/// Length of a stretch that a model of features judges, in seconds.
+const STRETCH_SECONDS: usize = 3;
+/// From one such stretch's start to the next one's, in seconds.
+const STRETCH_STEP_SECONDS: usize = 1;
+
+/// Plans and tables of what a model takes; shared between threads.
+#[derive(Debug)]
+pub struct Analyser {
+    model: Model,
+    extractor: Option<Extractor>,
+    bands: Option<Bands>,
+}
+
+/// Working memory of an analysis, reused from clip to clip; one for each thread. The network's part is about 4 MB.
+#[derive(Debug, Default)]
+pub struct AnalysisScratch {
+    features: Scratch,
+    bands: BandsScratch,
+    frames: Vec<f32>,
+    run: RunScratch,
+}
+
+/// The score of one stretch of the clip.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Segment {
+    /// Start, in seconds.
+    pub start: f64,
+    /// End, in seconds.
+    pub end: f64,
+    /// P(AI) in 0.0..=1.0.
+    pub ai_probability: f64,
+}
+
+/// What an analysis finds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Analysis {
+    /// P(AI) of the clip: 0.0..=1.0.
+    pub ai_probability: f64,
+    /// P(AI) of stretches of the clip; never empty.
+    pub segments: Vec<Segment>,
+}
+
+impl Analyser {
+    /// Makes the plans and tables for `model`.
+    #[must_use]
+    pub fn new(model: Model) -> Self {
+        Self {
+            extractor: model.feature_set().map(Extractor::new),
+            bands: model.network().map(|_| Bands::default()),
+            model,
+        }
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Judges `waveform`. The segments are the network's windows where the model has a network. A model of features
+    /// alone takes time for each stretch, so that it has one segment, the whole clip, unless `stretches` are asked for:
+    /// then it judges 3 s every second of a clip longer than 4 s.
+    ///
+    /// # Errors
+    /// Those of [`Extractor::extract`]; with a network, those of a set at 16 kHz.
+    pub fn judge(
+        &self,
+        waveform: &Waveform,
+        stretches: bool,
+        scratch: &mut AnalysisScratch,
+    ) -> Result<Analysis, FeatureError> {
+        if let Some((runner, bands)) = self.model.network().zip(self.bands.as_ref()) {
+            return self.judge_with_network(runner, bands, waveform, scratch);
+        }
+        let ai_probability = self.score(waveform, &mut scratch.features)?;
+        let seconds = waveform.duration_seconds();
+        let mut segments = Vec::new();
+        if stretches && seconds > ONE_STRETCH_SECONDS {
+            self.score_stretches(waveform, &mut scratch.features, &mut segments);
+        }
+        if segments.is_empty() {
+            segments.push(Segment {
+                start: 0.0,
+                end: seconds,
+                ai_probability,
+            });
+        }
+        Ok(Analysis {
+            ai_probability,
+            segments,
+        })
+    }
+
+    /// P(AI) by a model of features alone.
+    fn score(&self, waveform: &Waveform, scratch: &mut Scratch) -> Result<f64, FeatureError> {
+        let extractor = self.extractor.as_ref().expect("a model has a part");
+        let features = extractor.extract(waveform, scratch)?;
+        Ok(self.model.fuse(None, Some(&features)))
+    }
+
+    /// The last stretch ends where the clip does. One without speech to judge has no score.
+    fn score_stretches(&self, waveform: &Waveform, scratch: &mut Scratch, out: &mut Vec<Segment>) {
+        let samples = waveform.samples();
+        let rate = SAMPLE_RATE as usize;
+        let last = samples.len().saturating_sub(STRETCH_SECONDS * rate);
+        let starts = (0..last).step_by(STRETCH_STEP_SECONDS * rate);
+        for start in starts.chain([last]) {
+            let end = (start + STRETCH_SECONDS * rate).min(samples.len());
+            let stretch = Waveform::new(samples[start..end].to_vec());
+            if let Ok(ai_probability) = self.score(&stretch, scratch) {
+                out.push(Segment {
+                    start: start as f64 / rate as f64,
+                    end: end as f64 / rate as f64,
+                    ai_probability,
+                });
+            }
+        }
+    }
+
+    /// The verdict is that of the windows' mean logit; a part of features has one score for the clip, and adds it to each
+    /// window's.
+    fn judge_with_network(
+        &self,
+        runner: &Runner,
+        bands: &Bands,
+        waveform: &Waveform,
+        scratch: &mut AnalysisScratch,
+    ) -> Result<Analysis, FeatureError> {
+        let seconds = waveform.duration_seconds();
+        if seconds < MIN_SECONDS {
+            return Err(FeatureError::TooShort { seconds });
+        }
+        time_domain::analyse(waveform.samples())?;
+        let at_16_khz = resample(waveform.samples(), SAMPLE_RATE, RATE);
+        let speech = prepare::prepare_all(at_16_khz)?;
+        let features = self
+            .extractor
+            .as_ref()
+            .map(|extractor| extractor.extract_prepared(waveform, &speech, &mut scratch.features))
+            .transpose()?;
+        let windows = windows(runner, bands, &speech, scratch);
+
+        let mean = windows.iter().map(|w| w.logit).sum::<f64>() / windows.len() as f64;
+        let fuse = |logit: f64, features: &Option<FeatureVector>| {
+            self.model.fuse(Some(logit), features.as_ref())
+        };
+        let segment = |window: &Window| {
+            let at = |frame: usize| (speech.offset + frame * HOP) as f64 / f64::from(RATE);
+            Segment {
+                start: at(window.start),
+                end: at(window.start + window.frames).min(seconds),
+                ai_probability: fuse(window.logit, &features),
+            }
+        };
+        Ok(Analysis {
+            ai_probability: fuse(mean, &features),
+            segments: windows.iter().map(segment).collect(),
+        })
+    }
+}
+
+/// Windows of `speech`, their starts in frames of the whole. Speech of more than a minute is cut into the fewest pieces
+/// of equal length that are not longer, and each is judged as a clip, with its own mean of the bands.
+fn windows(
+    runner: &Runner,
+    bands: &Bands,
+    speech: &Speech,
+    scratch: &mut AnalysisScratch,
+) -> Vec<Window> {
+    let samples = &speech.samples;
+    let longest = (MAX_SECONDS * f64::from(RATE)) as usize;
+    let pieces = samples.len().div_ceil(longest).max(1);
+    // Whole frames, so that the windows of all pieces stand on one grid.
+    let length = samples.len().div_ceil(pieces).next_multiple_of(HOP);
+    let mut all = Vec::new();
+    for (index, piece) in samples.chunks(length).enumerate() {
+        bands.compute(piece, &mut scratch.bands, &mut scratch.frames);
+        debug_assert_eq!(scratch.frames.len() % BANDS, 0);
+        let first = index * length / HOP;
+        let found = runner.windows(&scratch.frames, &mut scratch.run);
+        all.extend(found.into_iter().map(|window| Window {
+            start: first + window.start,
+            ..window
+        }));
+    }
+    all
+}
