@@ -1,16 +1,18 @@
-//! Manifest -> clips with their features: the data that fitting and evaluation work on.
+//! Manifest -> clips with their features or spectrograms: the data that fitting and evaluation work on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::copies::{CopyOptions, RowsOrReason, Workspace};
+use super::channel::Filter;
+use super::copies::{CopyOptions, RowsOrReason};
 use super::manifest::{self, Clip};
+use super::network::{FrontEnd, Spectrogram, spectrogram_table};
 use super::{Progress, ProgressFn, Stage, TrainingError, table};
 use crate::audio::{self, DecodeLimits, Waveform};
-use crate::features::{Extractor, FeatureSet};
+use crate::features::{Extractor, FeatureError, FeatureSet, Scratch};
 
 /// Where the data comes from.
 #[derive(Debug, Clone)]
@@ -19,11 +21,12 @@ pub struct CorpusOptions {
     pub manifest: PathBuf,
     /// Folder that the manifest's files are relative to; the manifest's own where absent.
     pub clips: Option<PathBuf>,
-    /// Feature set to compute.
+    /// Feature set to compute; a network hears spectrograms instead.
     pub features: FeatureSet,
-    /// Table of precomputed features to read instead of the audio, see [`table`].
+    /// Table of precomputed features to read instead of the audio, see [`table`]; of spectrograms for a network, see
+    /// [`spectrogram_table`].
     pub feature_table: Option<PathBuf>,
-    /// Where to write the features that were used, as a `.jsonl` table.
+    /// Where to write the features that were used, as a `.jsonl` table, or the spectrograms.
     pub save_features: Option<PathBuf>,
     /// CSV of the speakers that are left out, with everything that they say or lent their voice to.
     pub hold_out: Option<PathBuf>,
@@ -40,19 +43,20 @@ pub struct Skipped {
     pub reason: String,
 }
 
-/// Clips and their features, in the manifest's order.
+/// Clips and what is known of their sound, in the manifest's order: `R` is a vector of features, shape `[features]` and
+/// all finite, or a [`Spectrogram`].
 #[derive(Debug, Clone)]
-pub struct Corpus {
-    /// The set that the features are of.
+pub struct Corpus<R = Vec<f64>> {
+    /// The set that features are of.
     pub features: FeatureSet,
     /// The clips that are used.
     pub clips: Vec<Clip>,
-    /// Their features, shape `[clips][features]`, all finite.
-    pub rows: Vec<Vec<f64>>,
-    /// Features of each clip's training copies, shape `[clips][copies][features]`: as many for every clip.
-    pub copies: Vec<Vec<Vec<f64>>>,
-    /// Features of each clip's test copies, shape `[channels][clips][features]`.
-    pub through: Vec<Vec<Vec<f64>>>,
+    /// Their sound as recorded, shape `[clips]`.
+    pub rows: Vec<R>,
+    /// Each clip's training copies, shape `[clips][copies]`: as many for every clip.
+    pub copies: Vec<Vec<R>>,
+    /// Each clip's test copies, shape `[channels][clips]`.
+    pub through: Vec<Vec<R>>,
     /// Which copies these are.
     pub copy_options: CopyOptions,
     /// Clips of held-out speakers, counted by speaker.
@@ -69,31 +73,66 @@ impl Corpus {
     /// [`TrainingError`] for a manifest, table or list that cannot be read, or if one class ends
     /// up without any clip. Single clips that cannot be read end up in [`Corpus::skipped`].
     pub fn load(options: &CorpusOptions, progress: ProgressFn) -> Result<Self, TrainingError> {
-        let mut clips = manifest::read(&options.manifest)?;
-        let speakers = options
-            .hold_out
-            .as_deref()
-            .map(manifest::read_held_out)
-            .transpose()?
-            .unwrap_or_default();
-        let mut held_out = BTreeMap::new();
-        clips.retain(|clip| {
-            let held = speakers.contains_key(&clip.speaker);
-            if held {
-                *held_out.entry(clip.speaker.clone()).or_insert(0) += 1;
-            }
-            !held
-        });
+        let (clips, held_out) = read_clips(options)?;
         let results = match &options.feature_table {
-            Some(path) => from_table(&clips, path, options)?,
-            None => from_audio(&clips, options, progress),
+            Some(path) => from_table(&clips, table::read(path, options.features)?, options),
+            None => {
+                let extractor = Extractor::new(options.features);
+                from_audio(&clips, options, progress, |sound, scratch: &mut Scratch| {
+                    Ok(extractor.extract(sound, scratch)?.values)
+                })
+            }
         };
+        let corpus = Self::new(clips, results, options, held_out)?;
+        if let Some(path) = &options.save_features {
+            let rows = corpus.keyed_rows().into_iter();
+            table::write(path, rows.map(|(key, row)| (key, row.as_slice())))?;
+        }
+        Ok(corpus)
+    }
+}
+
+impl Corpus<Spectrogram> {
+    /// The same with spectrograms in place of features.
+    ///
+    /// # Errors
+    /// As [`Corpus::load`].
+    pub fn load_spectrograms(
+        options: &CorpusOptions,
+        progress: ProgressFn,
+    ) -> Result<Self, TrainingError> {
+        let (clips, held_out) = read_clips(options)?;
+        let results = match &options.feature_table {
+            Some(path) => from_table(&clips, spectrogram_table::read(path)?, options),
+            None => {
+                let front_end = FrontEnd::default();
+                from_audio(&clips, options, progress, |sound, scratch| {
+                    front_end.spectrogram(sound, scratch)
+                })
+            }
+        };
+        let corpus = Self::new(clips, results, options, held_out)?;
+        if let Some(path) = &options.save_features {
+            spectrogram_table::write(path, &corpus.keyed_rows())?;
+        }
+        Ok(corpus)
+    }
+}
+
+impl<R> Corpus<R> {
+    /// Joins clips and what was computed of them.
+    fn new(
+        clips: Vec<Clip>,
+        results: Vec<RowsOrReason<R>>,
+        options: &CorpusOptions,
+        held_out: BTreeMap<String, usize>,
+    ) -> Result<Self, TrainingError> {
         let mut corpus = Self {
             features: options.features,
             clips: Vec::new(),
             rows: Vec::new(),
             copies: Vec::new(),
-            through: vec![Vec::new(); options.copies.through.len()],
+            through: options.copies.through.iter().map(|_| Vec::new()).collect(),
             copy_options: options.copies.clone(),
             held_out,
             skipped: Vec::new(),
@@ -125,28 +164,22 @@ impl Corpus {
                     .map_or(String::new(), |s| format!("; {}: {}", s.file, s.reason)),
             });
         }
-        if let Some(path) = &options.save_features {
-            table::write(path, corpus.keyed_rows().into_iter())?;
-        }
         Ok(corpus)
     }
 
     /// Rows that a clip enters a fit with: as recorded, then its training copies.
-    pub fn rows_of(&self, clip: usize) -> impl Iterator<Item = &[f64]> {
-        let copies = self.copies[clip].iter();
-        std::iter::once(&self.rows[clip])
-            .chain(copies)
-            .map(Vec::as_slice)
+    pub fn rows_of(&self, clip: usize) -> impl Iterator<Item = &R> {
+        std::iter::once(&self.rows[clip]).chain(&self.copies[clip])
     }
 
-    /// All rows with their keys in a feature table.
-    fn keyed_rows(&self) -> Vec<(String, &[f64])> {
+    /// All rows with their keys in a table.
+    fn keyed_rows(&self) -> Vec<(String, &R)> {
         let mut rows = Vec::new();
         for (index, clip) in self.clips.iter().enumerate() {
             let mut keys = vec![clip.file.clone()];
             keys.extend(self.copy_options.training_keys(&clip.file));
             keys.extend(self.copy_options.through_keys(&clip.file));
-            let through = self.through.iter().map(|channel| channel[index].as_slice());
+            let through = self.through.iter().map(|channel| &channel[index]);
             rows.extend(keys.into_iter().zip(self.rows_of(index).chain(through)));
         }
         rows
@@ -169,19 +202,46 @@ impl Corpus {
     }
 }
 
-fn from_table(
-    clips: &[Clip],
-    path: &Path,
+/// The manifest's clips without those of held-out speakers, and how many each of these has.
+fn read_clips(
     options: &CorpusOptions,
-) -> Result<Vec<RowsOrReason>, TrainingError> {
-    let mut table = table::read(path, options.features)?;
-    Ok(clips
-        .iter()
-        .map(|clip| options.copies.from_table(&clip.file, &mut table))
-        .collect())
+) -> Result<(Vec<Clip>, BTreeMap<String, usize>), TrainingError> {
+    let mut clips = manifest::read(&options.manifest)?;
+    let speakers = options
+        .hold_out
+        .as_deref()
+        .map(manifest::read_held_out)
+        .transpose()?
+        .unwrap_or_default();
+    let mut held_out = BTreeMap::new();
+    clips.retain(|clip| {
+        let held = speakers.contains_key(&clip.speaker);
+        if held {
+            *held_out.entry(clip.speaker.clone()).or_insert(0) += 1;
+        }
+        !held
+    });
+    Ok((clips, held_out))
 }
 
-fn from_audio(clips: &[Clip], options: &CorpusOptions, progress: ProgressFn) -> Vec<RowsOrReason> {
+fn from_table<R>(
+    clips: &[Clip],
+    mut table: HashMap<String, R>,
+    options: &CorpusOptions,
+) -> Vec<RowsOrReason<R>> {
+    clips
+        .iter()
+        .map(|clip| options.copies.from_table(&clip.file, &mut table))
+        .collect()
+}
+
+/// Decodes each clip and computes its rows; `row` makes one of a sound, with working memory of the thread's own.
+fn from_audio<R: Send, S: Default>(
+    clips: &[Clip],
+    options: &CorpusOptions,
+    progress: ProgressFn,
+    row: impl Fn(&Waveform, &mut S) -> Result<R, FeatureError> + Sync,
+) -> Vec<RowsOrReason<R>> {
     let own_folder = || {
         options
             .manifest
@@ -190,23 +250,25 @@ fn from_audio(clips: &[Clip], options: &CorpusOptions, progress: ProgressFn) -> 
             .unwrap_or_default()
     };
     let folder = options.clips.clone().unwrap_or_else(own_folder);
-    let extractor = Extractor::new(options.features);
     let done = AtomicUsize::new(0);
     clips
         .par_iter()
-        .map_init(Workspace::default, |workspace, clip| {
-            let row = decode(&folder.join(&clip.file)).and_then(|waveform| {
-                let copies = &options.copies;
-                copies.extract(&clip.file, &waveform, &extractor, workspace)
-            });
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            progress(Progress {
-                stage: Stage::Features,
-                done,
-                total: clips.len(),
-            });
-            row
-        })
+        .map_init(
+            || (S::default(), Filter::default()),
+            |(scratch, filter), clip| {
+                let rows = decode(&folder.join(&clip.file)).and_then(|waveform| {
+                    let row = |sound: &Waveform| row(sound, scratch);
+                    options.copies.extract(&clip.file, &waveform, filter, row)
+                });
+                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                progress(Progress {
+                    stage: Stage::Features,
+                    done,
+                    total: clips.len(),
+                });
+                rows
+            },
+        )
         .collect()
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use super::corpus::Corpus;
 use super::forest_fit::{self, ForestSettings};
 use super::logistic_fit::{self, LogisticSettings};
+use super::network::NetworkSettings;
 use super::{TrainingError, manifest::Clip};
 use crate::model::Pipeline;
 
@@ -16,11 +17,13 @@ pub enum EstimatorSettings {
     RandomForest(ForestSettings),
     /// The linear one: [`logistic_fit`].
     Logistic(LogisticSettings),
+    /// The convolutional one, over spectrograms: [`super::network`].
+    Network(NetworkSettings),
 }
 
 impl EstimatorSettings {
     /// Names of the kinds, as on the command line and in [`crate::model::ModelInfo`].
-    pub const KINDS: &'static [&'static str] = &["random-forest", "logistic"];
+    pub const KINDS: &'static [&'static str] = &["random-forest", "logistic", "network"];
 
     /// Name of the kind.
     #[must_use]
@@ -28,13 +31,14 @@ impl EstimatorSettings {
         match self {
             Self::RandomForest(_) => Self::KINDS[0],
             Self::Logistic(_) => Self::KINDS[1],
+            Self::Network(_) => Self::KINDS[2],
         }
     }
 
     /// Fits all stages to the clips `chosen` of a corpus.
     ///
     /// # Errors
-    /// [`TrainingError::Fit`] if the estimator cannot be fitted to them.
+    /// [`TrainingError::Fit`] if the estimator cannot be fitted to them; a network cannot be fitted to features.
     pub fn fit(&self, corpus: &Corpus, chosen: &[usize]) -> Result<Pipeline, TrainingError> {
         // A clip's copies follow it, with its class and its group.
         let each = 1 + corpus.copy_options.training;
@@ -42,7 +46,7 @@ impl EstimatorSettings {
             .iter()
             .flat_map(|&i| std::iter::repeat_n(&corpus.clips[i], each))
             .collect();
-        let rows: Vec<&[f64]> = chosen.iter().flat_map(|&i| corpus.rows_of(i)).collect();
+        let rows: Vec<&[f64]> = chosen.iter().flat_map(|&i| corpus.rows_of(i)).map(Vec::as_slice).collect();
         let is_ai: Vec<bool> = clips.iter().map(|clip| clip.is_ai()).collect();
         match self {
             Self::RandomForest(settings) => forest_fit::fit(&rows, &is_ai, settings),
@@ -55,6 +59,9 @@ impl EstimatorSettings {
                 };
                 logistic_fit::fit(&rows, &is_ai, &groups, &settings)
             }
+            Self::Network(_) => Err(TrainingError::Fit(
+                "a network is fitted to spectrograms, not to features".into(),
+            )),
         }
     }
 }
@@ -82,7 +89,7 @@ fn groups<'a>(clips: &[&'a Clip], each: usize) -> Vec<&'a str> {
 
 /// What a clip shares with others that it is not independent of: the engine family of a synthetic
 /// clip, the recording source of a human one.
-fn group(clip: &Clip) -> &str {
+pub(super) fn group(clip: &Clip) -> &str {
     if clip.is_ai() {
         &clip.family
     } else {
@@ -95,6 +102,7 @@ impl fmt::Display for EstimatorSettings {
         match self {
             Self::RandomForest(settings) => settings.fmt(f),
             Self::Logistic(settings) => settings.fmt(f),
+            Self::Network(settings) => settings.fmt(f),
         }
     }
 }

@@ -247,7 +247,7 @@ fn dropout(architecture: &Architecture, settings: &NetworkSettings, step: usize)
 }
 
 /// Mean cross-entropy of the logits, shape `[batch]`, with smoothed targets, and its derivatives.
-fn loss(logits: &[f32]) -> (f64, Vec<f32>) {
+pub(super) fn loss(logits: &[f32]) -> (f64, Vec<f32>) {
     let n = logits.len() as f64;
     let mut sum = 0.0;
     let mut derivatives = Vec::with_capacity(logits.len());

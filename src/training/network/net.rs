@@ -299,3 +299,7 @@ impl Net {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "net_tests.rs"]
+mod tests;
