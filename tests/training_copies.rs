@@ -339,6 +339,7 @@ fn a_clip_weighs_the_same_with_copies_as_without() {
             name: "weights".into(),
             version: None,
             estimator: logistic(),
+            calibration_scores: None,
             out: folder.join("models"),
             jobs: Some(1),
         };

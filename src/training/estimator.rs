@@ -46,7 +46,11 @@ impl EstimatorSettings {
             .iter()
             .flat_map(|&i| std::iter::repeat_n(&corpus.clips[i], each))
             .collect();
-        let rows: Vec<&[f64]> = chosen.iter().flat_map(|&i| corpus.rows_of(i)).map(Vec::as_slice).collect();
+        let rows: Vec<&[f64]> = chosen
+            .iter()
+            .flat_map(|&i| corpus.rows_of(i))
+            .map(Vec::as_slice)
+            .collect();
         let is_ai: Vec<bool> = clips.iter().map(|clip| clip.is_ai()).collect();
         match self {
             Self::RandomForest(settings) => forest_fit::fit(&rows, &is_ai, settings),

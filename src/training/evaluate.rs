@@ -11,8 +11,8 @@ use super::conditions::{RECORDED, Through, write_scores};
 use super::corpus::{Corpus, CorpusOptions};
 use super::estimator::EstimatorSettings;
 use super::manifest::Clip;
-use super::network;
 use super::metrics::{Interval, Ranking, calibration_error, mean_interval};
+use super::network;
 use super::protocol::{self, Fold, Protocol};
 use super::report::{self, CorpusSummary};
 use super::{Progress, ProgressFn, Stage, TrainingError, in_pool};
@@ -139,14 +139,26 @@ pub fn evaluate(
         if let EstimatorSettings::Network(settings) = &options.estimator {
             let corpus = Corpus::load_spectrograms(&options.corpus, progress)?;
             let judge = |protocol, folds: &[Fold], conditions: &[&[_]]| {
-                let told = |done, total| progress(Progress { stage: Stage::Evaluate(protocol), done, total });
+                let told = |done, total| {
+                    progress(Progress {
+                        stage: Stage::Evaluate(protocol),
+                        done,
+                        total,
+                    })
+                };
                 network::score_folds(&corpus, folds, conditions, settings, &told)
             };
             return report_on(&corpus, network::FEATURES, options, judge);
         }
         let corpus = Corpus::load(&options.corpus, progress)?;
         let judge = |protocol, folds: &[Fold], conditions: &[&[_]]| {
-            let told = |done, total| progress(Progress { stage: Stage::Evaluate(protocol), done, total });
+            let told = |done, total| {
+                progress(Progress {
+                    stage: Stage::Evaluate(protocol),
+                    done,
+                    total,
+                })
+            };
             score_folds(&corpus, folds, conditions, &options.estimator, &told)
         };
         report_on(&corpus, corpus.features.name(), options, judge)
@@ -163,24 +175,24 @@ fn report_on<R>(
     options: &EvaluateOptions,
     judge: impl Fn(Protocol, &[Fold], &[&[R]]) -> Result<Scores, TrainingError>,
 ) -> Result<EvaluateReport, TrainingError> {
-        let mut scores = String::from("protocol,group,part,file,label,score,condition\n");
-        let mut protocols = Vec::new();
-        for &protocol in &options.protocols {
-            protocols.push(run(protocol, corpus, options, &mut scores, &judge)?);
-        }
-        let report = EvaluateReport {
-            estimator: options.estimator.kind(),
-            settings: options.estimator,
-            features,
-            disjoint_speakers: options.disjoint_speakers,
-            corpus: CorpusSummary::new(corpus),
-            protocols,
-        };
-        report::write_evaluation(options, &report)?;
-        if let Some(path) = &options.scores {
-            std::fs::write(path, scores).map_err(|e| TrainingError::io(path, &e))?;
-        }
-        Ok(report)
+    let mut scores = String::from("protocol,group,part,file,label,score,condition\n");
+    let mut protocols = Vec::new();
+    for &protocol in &options.protocols {
+        protocols.push(run(protocol, corpus, options, &mut scores, &judge)?);
+    }
+    let report = EvaluateReport {
+        estimator: options.estimator.kind(),
+        settings: options.estimator,
+        features,
+        disjoint_speakers: options.disjoint_speakers,
+        corpus: CorpusSummary::new(corpus),
+        protocols,
+    };
+    report::write_evaluation(options, &report)?;
+    if let Some(path) = &options.scores {
+        std::fs::write(path, scores).map_err(|e| TrainingError::io(path, &e))?;
+    }
+    Ok(report)
 }
 
 /// One protocol.

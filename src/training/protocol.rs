@@ -215,7 +215,9 @@ fn grouped(clips: &[Clip]) -> Vec<Fold> {
         })
     });
     // With few families or sources there are sets without any.
-    let both = |side: &[usize]| [false, true].map(|ai| side.iter().any(|&i| clips[i].is_ai() == ai)) == [true; 2];
+    let both = |side: &[usize]| {
+        [false, true].map(|ai| side.iter().any(|&i| clips[i].is_ai() == ai)) == [true; 2]
+    };
     folds
         .filter(|fold| both(&fold.train) && both(&fold.test))
         .collect()

@@ -10,8 +10,8 @@ use indicatif::ProgressBar;
 use voxproof::features::FeatureSet;
 use voxproof::training::{
     self, CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions, ForestSettings,
-    LogisticSettings, Preset, Progress, Protocol, Skipped, Stage, TrainOptions, TrainingError,
-    Weighting,
+    LogisticSettings, NetworkSettings, Preset, Progress, Protocol, Skipped, Stage, TrainOptions,
+    TrainingError, Weighting,
 };
 
 use crate::channel::CopyArgs;
@@ -33,11 +33,11 @@ struct CorpusArgs {
     /// CSV of speakers that are left out, with all of their clips (column speaker)
     #[arg(long, value_name = "CSV")]
     hold_out: Option<PathBuf>,
-    /// Read features from this table (JSON lines or CSV) instead of the audio
-    #[arg(long, value_name = "FILE")]
+    /// Read features from this table (JSON lines or CSV; spectrograms for network) instead of the audio
+    #[arg(long, value_name = "FILE", visible_alias = "spectrograms")]
     feature_table: Option<PathBuf>,
-    /// Write the features that were used to this file, as JSON lines
-    #[arg(long, value_name = "FILE")]
+    /// Write the features that were used to this file, as JSON lines, or the spectrograms of network
+    #[arg(long, value_name = "FILE", visible_alias = "save-spectrograms")]
     save_features: Option<PathBuf>,
     #[command(flatten)]
     copies: CopyArgs,
@@ -64,11 +64,34 @@ struct EstimatorArgs {
     #[arg(long, value_name = "OVER", default_value = Weighting::default().name(),
           value_parser = PossibleValuesParser::new(Weighting::ALL.iter().map(|w| w.name())))]
     weighting: String,
+    /// Mini-batches, for network
+    #[arg(long, value_name = "N", default_value_t = 2_400, value_parser = clap::value_parser!(u32).range(1..))]
+    steps: u32,
+    /// Clips of a mini-batch, an even number, for network
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(2..))]
+    batch: u16,
+    /// Average the weights over the last fifth of the steps, for network
+    #[arg(long)]
+    average: bool,
+    /// Grouped folds whose scores the calibration is fitted to, each with half of the steps, for network [default: 3
+    /// to train, 0 to evaluate]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(..=20))]
+    calibration_folds: Option<u8>,
 }
 
 impl EstimatorArgs {
-    fn settings(&self, seed: u64) -> EstimatorSettings {
-        if self.model == "logistic" {
+    /// `folds`: calibration folds where none are asked for.
+    fn settings(&self, seed: u64, folds: u8) -> EstimatorSettings {
+        if self.model == "network" {
+            EstimatorSettings::Network(NetworkSettings {
+                steps: self.steps as usize,
+                batch: self.batch.into(),
+                average: self.average,
+                calibration_folds: self.calibration_folds.unwrap_or(folds).into(),
+                seed,
+                ..NetworkSettings::default()
+            })
+        } else if self.model == "logistic" {
             EstimatorSettings::Logistic(LogisticSettings {
                 c: self.c,
                 weighting: Weighting::from_name(&self.weighting).unwrap_or_default(),
@@ -97,6 +120,7 @@ Examples:
   voxproof train --manifest corpus/manifest.csv --model logistic --name linear --out models
   voxproof train --manifest training/public_sources.csv --clips corpus --hold-out training/held_out.csv --out models
   voxproof train --manifest corpus/manifest.csv --model logistic --copies 2 --out models
+  voxproof train --manifest corpus/manifest.csv --model network --copies 2 --save-spectrograms s.bin --out models
 
 Writes NAME.bin (the artifact) and NAME.training.json. Clips that cannot be read are listed at the end.
 Exit status: 0 all clips were used, 1 some could not be, 2 wrong usage.")]
@@ -108,6 +132,10 @@ pub struct TrainArgs {
     /// Name of the model and of its files [default: classic, or the kind of estimator if it is another]
     #[arg(long)]
     name: Option<String>,
+    /// Scores of an evaluation (--protocol grouped --scores CSV) to calibrate a network by, in place of
+    /// --calibration-folds
+    #[arg(long, value_name = "CSV")]
+    calibration_scores: Option<PathBuf>,
     /// Folder for the artifact
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -129,7 +157,7 @@ pub struct EvaluateArgs {
     corpus: CorpusArgs,
     #[command(flatten)]
     estimator: EstimatorArgs,
-    /// Protocol, may be given more than once [default: all]
+    /// Protocol, may be given more than once [default: grouped for network, all others for the rest]
     #[arg(long, value_name = "NAME",
           value_parser = PossibleValuesParser::new(Protocol::ALL.iter().map(|p| p.name())))]
     protocol: Vec<String>,
@@ -192,7 +220,8 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode, Failure> {
         corpus: args.corpus.options(&[])?,
         name: args.name.as_deref().unwrap_or(unnamed).into(),
         version: None,
-        estimator: args.estimator.settings(args.corpus.seed),
+        estimator: args.estimator.settings(args.corpus.seed, 3),
+        calibration_scores: args.calibration_scores.clone(),
         out: args.out.clone(),
         jobs: args.corpus.jobs(),
     };
@@ -216,7 +245,10 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode, Failure> {
 /// Runs the protocols and prints their table.
 pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
     let protocols = if args.protocol.is_empty() {
-        Protocol::ALL.to_vec()
+        match args.estimator.model.as_str() {
+            "network" => vec![Protocol::Grouped],
+            _ => Protocol::QUICK.to_vec(),
+        }
     } else {
         args.protocol
             .iter()
@@ -233,7 +265,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
     let options = EvaluateOptions {
         corpus: args.corpus.options(&through)?,
         protocols,
-        estimator: args.estimator.settings(args.corpus.seed),
+        estimator: args.estimator.settings(args.corpus.seed, 0),
         seed: args.corpus.seed,
         disjoint_speakers: args.disjoint_speakers,
         report: args.report.clone(),

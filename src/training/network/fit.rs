@@ -60,6 +60,23 @@ impl Default for NetworkSettings {
     }
 }
 
+impl NetworkSettings {
+    /// The settings of a fit for calibration: half of the steps.
+    #[must_use]
+    pub fn of_calibration(&self) -> Self {
+        Self {
+            steps: self.steps.div_ceil(2),
+            ..*self
+        }
+    }
+
+    /// Steps of a fit and of those for its calibration.
+    #[must_use]
+    pub fn all_steps(&self) -> usize {
+        self.steps + self.calibration_folds * self.of_calibration().steps
+    }
+}
+
 impl fmt::Display for NetworkSettings {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(
