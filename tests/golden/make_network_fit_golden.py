@@ -22,8 +22,9 @@ LAYERS = [  # inputs, outputs, kernel, stride, padding
 BATCH = 4
 
 
-def waves(count, rate):
-    return np.sin(np.arange(count) * rate)
+def noise(count, rate):
+    x = np.sin((np.arange(count) + 1) * rate) * 43758.5453
+    return 2 * (x - np.floor(x)) - 1
 
 
 def leaf(values):
@@ -31,19 +32,18 @@ def leaf(values):
     return torch.tensor(values.astype(np.float32).astype(np.float64), requires_grad=True)
 
 
-x = np.arange(BATCH * 256 * 128, dtype=np.float64)
-x = np.sin(x * 0.0137) + 0.5 * np.sin(x * x * 1e-6)
+x = noise(BATCH * 256 * 128, 0.0137)
 h = torch.tensor(x.astype(np.float32).astype(np.float64)).view(BATCH, 1, 256, 128)
 parameters = []
 for layer, (inputs, outputs, kernel, stride, padding) in enumerate(LAYERS):
     patch = kernel[0] * kernel[1] * inputs
-    w = leaf((waves(patch * outputs, 0.7 + 0.013 * layer) / patch**0.5).reshape(*kernel, inputs, outputs))
-    gamma, beta = leaf(1 + 0.2 * waves(outputs, 0.9)), leaf(0.1 * waves(outputs, 1.7))
+    w = leaf((noise(patch * outputs, 0.7 + 0.013 * layer) / patch**0.5).reshape(*kernel, inputs, outputs))
+    gamma, beta = leaf(1 + 0.2 * noise(outputs, 0.9)), leaf(0.1 * noise(outputs, 1.7))
     parameters.append((w, gamma, beta))
     h = F.conv2d(h, w.permute(3, 2, 0, 1), stride=stride, padding=padding)
     h = F.relu(F.batch_norm(h, None, None, gamma, beta, training=True))
 h = h.squeeze(3)
-head = leaf(0.1 * waves(2 * LAYERS[-1][1], 0.31))
+head = leaf(0.1 * noise(2 * LAYERS[-1][1], 0.31))
 pooled = torch.cat([h.mean(2), (h.var(2, unbiased=False) + 1e-4).sqrt()], 1)
 logits = pooled @ head + 0.05
 targets = torch.tensor([0.05, 0.95] * (BATCH // 2), dtype=torch.float64)
