@@ -112,7 +112,7 @@ impl CopyOptions {
     }
 
     /// Takes the rows of `file` out of a feature table.
-    pub(super) fn from_table<R>(
+    pub(super) fn take_from<R>(
         &self,
         file: &str,
         table: &mut HashMap<String, R>,

@@ -231,7 +231,7 @@ fn from_table<R>(
 ) -> Vec<RowsOrReason<R>> {
     clips
         .iter()
-        .map(|clip| options.copies.from_table(&clip.file, &mut table))
+        .map(|clip| options.copies.take_from(&clip.file, &mut table))
         .collect()
 }
 

@@ -30,6 +30,15 @@ pub struct Scratch {
     patches: Vec<f32>,
 }
 
+/// Where derivatives go.
+#[derive(Debug)]
+pub struct Derivatives<'a> {
+    /// Those by the weights are added here, shape `[patch][outputs]`.
+    pub weights: &'a mut [f32],
+    /// Those by the input are written here, where they are asked for.
+    pub input: Option<&'a mut [f32]>,
+}
+
 impl Shape {
     /// Frames and bands that come out of that many, as PyTorch's `Conv2d` has it; none where the kernel does not fit.
     #[must_use]
@@ -78,8 +87,7 @@ impl Shape {
         }
     }
 
-    /// Adds the derivatives by the weights to `d_weights` and writes those by the input to `d_input`, given those by the
-    /// output.
+    /// Derivatives given those by the output, `d_output`.
     ///
     /// # Panics
     /// If the kernel does not fit or a slice is of another length.
@@ -89,10 +97,13 @@ impl Shape {
         input: &[f32],
         size: [usize; 2],
         d_output: &[f32],
-        d_weights: &mut [f32],
-        mut d_input: Option<&mut [f32]>,
+        to: Derivatives,
         scratch: &mut Scratch,
     ) {
+        let Derivatives {
+            weights: d_weights,
+            input: mut d_input,
+        } = to;
         let [_, bands] = self.output(size).expect("the kernel fits");
         let rows = (TILE / bands).max(1);
         if let Some(d_input) = d_input.as_deref_mut() {
@@ -313,15 +324,11 @@ mod tests {
             let d = waves(output.len(), 0.23);
             let (mut d_weights, mut d_input) = (vec![0.0; shape.weights()], vec![3.0; length]);
             let scratch = &mut Scratch::default();
-            shape.backward(
-                &weights,
-                &input,
-                size,
-                &d,
-                &mut d_weights,
-                Some(&mut d_input),
-                scratch,
-            );
+            let to = Derivatives {
+                weights: &mut d_weights,
+                input: Some(&mut d_input),
+            };
+            shape.backward(&weights, &input, size, &d, to, scratch);
             let by_input = [dot(&d_input, &u), dot(&d, &output)];
             let by_weights = [
                 dot(&d_weights, &v),

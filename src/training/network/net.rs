@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::architecture::{Architecture, Places};
 use super::batch_norm::{Statistics, Sums};
-use super::conv::Scratch;
+use super::conv::{Derivatives, Scratch};
 use super::pool;
 
 /// Clips whose weight gradients are summed by one thread.
@@ -289,7 +289,11 @@ impl Net {
                         statistics.backward(gamma, z, &total, count, d);
                         // Nobody asks for the derivatives by the spectrogram.
                         let d_input = (layer > 0).then_some(d_input);
-                        shape.backward(weights, x, size, d, d_weights, d_input, scratch);
+                        let to = Derivatives {
+                            weights: &mut *d_weights,
+                            input: d_input,
+                        };
+                        shape.backward(weights, x, size, d, to, scratch);
                     }
                 },
             );
