@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 
 use voxproof::features::{FeatureSet, FeatureVector};
 use voxproof::model::{Estimator, Model};
-use voxproof::training::manifest;
 use voxproof::training::rng::Rng;
 use voxproof::training::{
-    CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions, ForestSettings, Progress,
-    Protocol, TrainOptions, TrainingError, evaluate, forest_fit, train,
+    CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions, ForestSettings, ManifestSource,
+    Progress, Protocol, Selection, TrainOptions, TrainingError, evaluate, forest_fit, train,
 };
 
 /// A folder of its own for each test.
@@ -68,8 +67,8 @@ fn made_up(folder: &Path) -> CorpusOptions {
     fs::write(folder.join("features.jsonl"), table).unwrap();
     fs::write(folder.join("held_out.csv"), "speaker,reason\ns5,a test\n").unwrap();
     CorpusOptions {
-        manifest: folder.join("manifest.csv"),
-        clips: None,
+        manifests: vec![ManifestSource::beside(folder.join("manifest.csv"))],
+        selection: Selection::default(),
         features: FeatureSet::Classic,
         feature_table: Some(folder.join("features.jsonl")),
         save_features: None,
@@ -236,7 +235,7 @@ fn evaluation_reports_every_protocol() {
 #[test]
 fn folds_keep_apart_what_they_promise_to() {
     let folder = folder("folds");
-    let clips = manifest::read(&made_up(&folder).manifest).unwrap();
+    let clips = made_up(&folder).manifests[0].read().unwrap();
     let random = Protocol::Random.folds(&clips, 42);
     let mut tested: Vec<_> = random.iter().flat_map(|fold| fold.test.clone()).collect();
     tested.sort_unstable();

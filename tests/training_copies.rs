@@ -11,7 +11,7 @@ use voxproof::training::channel::{Channel, Filter, Preset};
 use voxproof::training::rng::Rng;
 use voxproof::training::{
     CopyOptions, Corpus, CorpusOptions, EstimatorSettings, EvaluateOptions, LogisticSettings,
-    Progress, Protocol, TrainOptions, TrainingError, evaluate, train,
+    ManifestSource, Progress, Protocol, Selection, TrainOptions, TrainingError, evaluate, train,
 };
 
 const CLIPS: [(&str, &str); 6] = [
@@ -54,8 +54,11 @@ fn bundled(folder: &Path, swapped: bool) -> CorpusOptions {
     let manifest = folder.join("manifest.csv");
     fs::write(&manifest, rows).unwrap();
     CorpusOptions {
-        manifest,
-        clips: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")),
+        manifests: vec![ManifestSource {
+            manifest,
+            clips: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")),
+        }],
+        selection: Selection::default(),
         features: FeatureSet::Channel,
         feature_table: None,
         save_features: None,
@@ -238,8 +241,8 @@ fn made_up(folder: &Path, options: CopyOptions) -> CorpusOptions {
     fs::write(folder.join("manifest.csv"), rows).unwrap();
     fs::write(folder.join("features.jsonl"), table).unwrap();
     CorpusOptions {
-        manifest: folder.join("manifest.csv"),
-        clips: None,
+        manifests: vec![ManifestSource::beside(folder.join("manifest.csv"))],
+        selection: Selection::default(),
         features: FeatureSet::Channel,
         feature_table: Some(folder.join("features.jsonl")),
         save_features: None,

@@ -13,8 +13,8 @@ use voxproof::training::network::{
 };
 use voxproof::training::rng::Rng;
 use voxproof::training::{
-    CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions, Progress, Protocol,
-    TrainOptions, evaluate, train,
+    CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions, ManifestSource, Progress,
+    Protocol, Selection, TrainOptions, evaluate, train,
 };
 
 fn quiet(_: Progress) {}
@@ -84,7 +84,7 @@ fn a_short_fit_tells_two_textures_apart_and_repeats_to_the_bit() {
     assert!(odd.unwrap_err().to_string().contains("an even number"));
 }
 
-/// A manifest of twelve families and sources of nine clips each, and their table.
+/// A manifest of two families and two sources of nine clips each, and their table.
 fn corpus(folder: &Path) -> CorpusOptions {
     let mut rows = String::from("file,label,family,corpus,speaker\n");
     let mut sounds = Vec::new();
@@ -103,8 +103,8 @@ fn corpus(folder: &Path) -> CorpusOptions {
         .collect();
     spectrogram_table::write(&table, &keyed).unwrap();
     CorpusOptions {
-        manifest,
-        clips: None,
+        manifests: vec![ManifestSource::beside(manifest)],
+        selection: Selection::default(),
         features: voxproof::features::FeatureSet::Classic,
         feature_table: Some(table),
         save_features: Some(folder.join("again.bin")),

@@ -6,10 +6,13 @@
         --voxproof target/release/voxproof --seeds 42 43 44
 
 For each seed, `voxproof evaluate --protocol random --scores` splits the corpus into five stratified
-folds, fits five forests and writes every test score with its fold. This script fits scikit-learn's
+folds, fits five models and writes every test score with its fold. This script fits scikit-learn's
 StandardScaler and RandomForestClassifier, with the settings of the replaced stack and the same seed,
 to the same folds, and prints AUC and EER of both. It exits with 1 if the mean AUC over all seeds and
 folds differs by more than 0.01, or the pooled EER by more than 0.01 on average.
+
+`--model gradient-boosting` and `--model mlp` compare with GradientBoostingClassifier and MLPClassifier in the same
+way. What an MLP says varies with the seed: give it five (`--seeds 42 43 44 45 46`).
 
 `--model logistic` compares the logistic regression instead: five folds once, since neither
 side is random. scikit-learn's LogisticRegression(C, class_weight="balanced") is fitted to values clipped at their
@@ -29,9 +32,10 @@ from pathlib import Path
 
 import numpy as np
 import sklearn
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -68,13 +72,21 @@ def eer(scores, is_ai):
     return (alarms[best] + misses[best]) / 2
 
 
-def reference(x, is_ai, folds, seed):
+def estimator(kind, seed):
+    """scikit-learn's estimator with the settings of the replaced stack."""
+    if kind == "gradient-boosting":
+        return GradientBoostingClassifier(n_estimators=150, learning_rate=0.1, max_depth=10, random_state=seed)
+    if kind == "mlp":
+        return MLPClassifier(hidden_layer_sizes=(128, 64, 32), max_iter=500, early_stopping=True, random_state=seed)
+    return RandomForestClassifier(n_estimators=200, max_depth=20, min_samples_split=5, min_samples_leaf=2, random_state=seed, n_jobs=-1)
+
+
+def reference(kind, x, is_ai, folds, seed):
     """scikit-learn's out-of-fold P(AI), shape [clips]."""
     scores = np.zeros(len(is_ai))
     for fold in sorted(set(folds)):
         test = folds == fold
-        forest = RandomForestClassifier(n_estimators=200, max_depth=20, min_samples_split=5, min_samples_leaf=2, random_state=seed, n_jobs=-1)
-        model = make_pipeline(StandardScaler(), forest).fit(x[~test], is_ai[~test])
+        model = make_pipeline(StandardScaler(), estimator(kind, seed)).fit(x[~test], is_ai[~test])
         scores[test] = model.predict_proba(x[test])[:, 1]
     return scores
 
@@ -142,7 +154,7 @@ def run_voxproof(args, seed, folder):
     """Lets voxproof split, fit and score with `seed`; returns the file of scores."""
     out = Path(folder) / f"scores-{seed}.csv"
     command = [args.voxproof, "evaluate", "--manifest", args.manifest, "--feature-table", args.features, "--protocol", "random",
-               "--seed", str(seed), "--report", str(Path(folder) / str(seed)), "--scores", str(out)]
+               "--model", args.model, "--features", args.set, "--seed", str(seed), "--report", str(Path(folder) / str(seed)), "--scores", str(out)]
     command += ["--hold-out", args.hold_out] if args.hold_out else []
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return out
@@ -154,11 +166,11 @@ def main():
     parser.add_argument("--manifest", help="as for voxproof evaluate")
     parser.add_argument("--hold-out", help="as for voxproof evaluate")
     parser.add_argument("--voxproof", default="target/release/voxproof", help="the program")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44], help="of the splits and of both forests")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44], help="of the splits and of both fits")
     parser.add_argument("--scores", nargs="+", help="score files, one a seed, instead of running voxproof")
-    parser.add_argument("--model", choices=["random-forest", "logistic"], default="random-forest", help="which estimator")
+    parser.add_argument("--model", choices=["random-forest", "logistic", "gradient-boosting", "mlp"], default="random-forest", help="which estimator")
     parser.add_argument("--c", type=float, default=0.001, help="inverse regularisation strength, for logistic")
-    parser.add_argument("--set", default="classic", help="feature set of the table, for logistic")
+    parser.add_argument("--set", default="classic", help="feature set of the table")
     args = parser.parse_args()
     if not args.scores and not args.manifest:
         parser.error("--manifest is needed unless --scores is given")
@@ -177,7 +189,7 @@ def main():
         for i, seed in enumerate(args.seeds):
             files, folds, is_ai, ours = read_scores(args.scores[i] if args.scores else run_voxproof(args, seed, folder))
             x = np.array([features[file] for file in files])
-            theirs = reference(x, is_ai, folds, seed)
+            theirs = reference(args.model, x, is_ai, folds, seed)
             by_fold = [[roc_auc_score(is_ai[folds == f], s[folds == f]) for f in sorted(set(folds))] for s in (ours, theirs)]
             aucs.append(np.mean(by_fold, axis=1))
             eers.append((eer(ours, is_ai), eer(theirs, is_ai)))

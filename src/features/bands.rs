@@ -1,8 +1,8 @@
 //! Prepared speech -> log power in 128 bands, every 10 ms: what a network is fed.
 //!
 //! Frames as [`dynamic::stft`](super::dynamic::stft) has them (512 samples every 160, zeros beyond the ends, under a
-//! periodic Hann window of 320), in `f32`: `ln(power + 1e-7)` of bins 1 to 256, neighbours averaged in pairs. The constant
-//! is about 70 dB above the rounding errors of `f32` in a frame at full scale, so that `f64` would change nothing.
+//! periodic Hann window of 320), in `f32`: `ln(power + 1e-7)` of bins 1 to 256, neighbours averaged in pairs. Rounding to
+//! `f32` is heard in the quietest bins beside a loud tone, as 0.002 in a band; bands differ by several whole units.
 
 use std::f64::consts::PI;
 use std::fmt;
@@ -143,7 +143,7 @@ mod tests {
             let expected = reference(&speech, t);
             for (band, (x, y)) in out[t * BANDS..][..BANDS].iter().zip(&expected).enumerate() {
                 let off = (f64::from(*x) - y).abs();
-                assert!(off < 2e-3, "frame {t}, band {band}: {x} is not {y}");
+                assert!(off < 5e-3, "frame {t}, band {band}: {x} is not {y}");
             }
         }
     }

@@ -75,6 +75,17 @@ impl FeatureSet {
         Self::ALL.iter().copied().find(|s| s.name() == name)
     }
 
+    /// Where each group of values ends, rising: values that describe one aspect stand together. The last is the number
+    /// of values.
+    pub fn group_ends(self) -> &'static [usize] {
+        match self {
+            FeatureSet::Classic => &[73],
+            FeatureSet::Dynamic => &[dynamic::COUNT],
+            FeatureSet::Artefact => &artefact::GROUP_ENDS,
+            FeatureSet::Channel => &[channel::COUNT],
+        }
+    }
+
     /// Names of the values, in their order.
     pub fn names(self) -> &'static [String] {
         static CLASSIC: LazyLock<Vec<String>> = LazyLock::new(classic::names);

@@ -20,7 +20,9 @@
 use sha2::{Digest, Sha256};
 use wincode::{SchemaRead, SchemaWrite};
 
-use super::{ArtifactError, Bounds, Calibration, Ensemble, Forest, Logistic, Scaler};
+use super::{
+    ArtifactError, Boosting, Bounds, Calibration, Ensemble, Forest, Kernel, Logistic, Mlp, Scaler,
+};
 
 /// First bytes of every artifact.
 const MAGIC: [u8; 8] = *b"VOXPROOF";
@@ -70,6 +72,12 @@ pub enum Estimator {
     RandomForest(Forest),
     /// Weighted sum of the features.
     Logistic(Logistic),
+    /// Sum of trees, each fitted to what the ones before it got wrong.
+    GradientBoosting(Boosting),
+    /// Layers of rectified sums.
+    Mlp(Mlp),
+    /// Likeness to clips of the training.
+    Kernel(Kernel),
 }
 
 impl Estimator {
@@ -79,6 +87,9 @@ impl Estimator {
         match self {
             Self::RandomForest(_) => "random-forest",
             Self::Logistic(_) => "logistic",
+            Self::GradientBoosting(_) => "gradient-boosting",
+            Self::Mlp(_) => "mlp",
+            Self::Kernel(_) => "kernel",
         }
     }
 
@@ -87,6 +98,9 @@ impl Estimator {
         match self {
             Self::RandomForest(forest) => forest.features(),
             Self::Logistic(logistic) => logistic.weights.len(),
+            Self::GradientBoosting(boosting) => boosting.features(),
+            Self::Mlp(mlp) => mlp.features(),
+            Self::Kernel(kernel) => kernel.features(),
         }
     }
 
@@ -95,15 +109,31 @@ impl Estimator {
         match self {
             Self::RandomForest(forest) => forest.defect(),
             Self::Logistic(logistic) => logistic.defect(),
+            Self::GradientBoosting(boosting) => boosting.defect(),
+            Self::Mlp(mlp) => mlp.defect(),
+            Self::Kernel(kernel) => kernel.defect(),
+        }
+    }
+
+    /// The calibration of a score that has none of its own; `None` where the score is P(AI) itself.
+    pub(super) fn uncalibrated(&self) -> Option<Calibration> {
+        match self {
+            Self::RandomForest(_) => None,
+            Self::Logistic(_) | Self::GradientBoosting(_) | Self::Mlp(_) | Self::Kernel(_) => {
+                Some(Calibration::LOG_ODDS)
+            }
         }
     }
 
     /// Score of standardised values `x`, shape `[features]`: larger is more synthetic. P(AI) of a
-    /// forest, log-odds of a logistic model.
+    /// forest, log-odds of every other model but the kernel machine, whose score has no unit.
     pub(super) fn score(&self, x: &[f32]) -> f64 {
         match self {
             Self::RandomForest(forest) => forest.probability(x),
             Self::Logistic(logistic) => logistic.score(x),
+            Self::GradientBoosting(boosting) => boosting.score(x),
+            Self::Mlp(mlp) => mlp.score(x),
+            Self::Kernel(kernel) => kernel.score(x),
         }
     }
 }

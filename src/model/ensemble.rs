@@ -55,14 +55,14 @@ pub struct FeaturePart {
 }
 
 /// A part that is ready to score, and its weight.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Weighted<T> {
     pub(super) part: T,
     pub(super) weight: f64,
 }
 
 /// A pipeline and the set that it scores.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct SetPipeline {
     pub(super) set: FeatureSet,
     pub(super) pipeline: Pipeline,

@@ -4,9 +4,17 @@
 //! likely in the same cache line) and only the way to the right child has to be stored. Every
 //! branch leads forward, which is also why no forest that passed [`Forest::defect`] can make
 //! scoring loop or leave the array.
+//!
+//! [`super::Boosting`] adds such trees up instead of averaging them.
+
+use std::ops::RangeInclusive;
 
 use wincode::{SchemaRead, SchemaWrite};
 
+/// What the leaves of a forest that votes may hold.
+const PROPORTIONS: RangeInclusive<f32> = 0.0..=1.0;
+/// What leaves that are added up may hold.
+pub(super) const FINITE: RangeInclusive<f32> = f32::MIN..=f32::MAX;
 /// In [`Node::feature`]: the node is a leaf.
 const LEAF: u16 = u16::MAX;
 
@@ -14,7 +22,7 @@ const LEAF: u16 = u16::MAX;
 #[derive(Debug, Clone, Copy, PartialEq, SchemaWrite, SchemaRead)]
 #[repr(C)]
 pub struct Node {
-    /// Threshold of a test; P(AI) of a leaf.
+    /// Threshold of a test; P(AI) of a leaf, or what it adds to a boosted score.
     value: f32,
     /// Index of the tested feature, or [`LEAF`].
     feature: u16,
@@ -48,7 +56,8 @@ pub enum TreeNode {
         /// Index of the node for larger values.
         right: usize,
     },
-    /// Proportion of synthetic training samples in this leaf, 0.0..=1.0.
+    /// Proportion of synthetic training samples in this leaf, 0.0..=1.0; what it adds to the score
+    /// in a boosted ensemble.
     Leaf(f64),
 }
 
@@ -85,6 +94,15 @@ impl Forest {
     /// # Errors
     /// [`CompileError`] if a tree is malformed or too large for 8-byte nodes.
     pub fn compile(features: usize, trees: &[Vec<TreeNode>]) -> Result<Self, CompileError> {
+        Self::compile_within(features, trees, PROPORTIONS)
+    }
+
+    /// The same with leaves that hold values within `leaves`.
+    pub(super) fn compile_within(
+        features: usize,
+        trees: &[Vec<TreeNode>],
+        leaves: RangeInclusive<f32>,
+    ) -> Result<Self, CompileError> {
         let mut forest = Self {
             features: features as u32,
             roots: Vec::new(),
@@ -94,7 +112,7 @@ impl Forest {
             forest.roots.push(forest.nodes.len() as u32);
             forest.append(tree, source)?;
         }
-        match forest.defect() {
+        match forest.defect_within(&leaves) {
             Some(defect) => Err(CompileError::Malformed {
                 tree: trees.len().saturating_sub(1),
                 defect,
@@ -169,12 +187,15 @@ impl Forest {
     /// P(AI) of standardised values `x`, shape `[features]`: the mean over the trees.
     #[must_use]
     pub fn probability(&self, x: &[f32]) -> f64 {
-        let sum: f64 = self
-            .roots
+        self.sum(x) / self.roots.len() as f64
+    }
+
+    /// Sum over the trees of the leaves that `x`, shape `[features]`, falls into.
+    pub(super) fn sum(&self, x: &[f32]) -> f64 {
+        self.roots
             .iter()
             .map(|&root| f64::from(self.leaf(root as usize, x)))
-            .sum();
-        sum / self.roots.len() as f64
+            .sum()
     }
 
     /// Value of the leaf that `x` falls into, from the node at `index` on.
@@ -195,6 +216,11 @@ impl Forest {
 
     /// What could make scoring panic, loop or leave 0.0..=1.0, if anything. One pass over the nodes.
     pub(super) fn defect(&self) -> Option<String> {
+        self.defect_within(&PROPORTIONS)
+    }
+
+    /// The same for leaves that hold values within `leaves`.
+    pub(super) fn defect_within(&self, leaves: &RangeInclusive<f32>) -> Option<String> {
         if self.features == 0 || self.features >= u32::from(LEAF) {
             return Some(format!("{} features", self.features));
         }
@@ -218,7 +244,7 @@ impl Forest {
             if let Some(bad) = nodes
                 .iter()
                 .enumerate()
-                .position(|(i, node)| !self.sound(node, nodes.len() - i))
+                .position(|(i, node)| !self.sound(node, nodes.len() - i, leaves))
             {
                 return Some(format!("node {bad} of tree {tree} is not sound"));
             }
@@ -227,10 +253,11 @@ impl Forest {
     }
 
     /// Whether a node, the first of the `left_over` nodes of its tree that are left, leads only
-    /// forward, stays within its tree and refers to a feature that there is.
-    fn sound(&self, node: &Node, left_over: usize) -> bool {
+    /// forward, stays within its tree and refers to a feature that there is, and whether a leaf holds
+    /// a value within `leaves`.
+    fn sound(&self, node: &Node, left_over: usize, leaves: &RangeInclusive<f32>) -> bool {
         if node.feature == LEAF {
-            (0.0..=1.0).contains(&node.value)
+            leaves.contains(&node.value)
         } else {
             u32::from(node.feature) < self.features
                 && !node.value.is_nan()

@@ -5,17 +5,23 @@
 //! ship are embedded into the binary, and verified when they are loaded.
 
 mod artifact;
+mod boosting;
 mod ensemble;
 mod forest;
+pub mod kernel;
 mod logistic;
+mod mlp;
 pub mod network;
 mod pipeline;
 mod scaler;
 
 pub use artifact::{Estimator, FORMAT_VERSION, HEADER_BYTES, Payload, encode, encode_ensemble};
+pub use boosting::Boosting;
 pub use ensemble::{Ensemble, FeaturePart, NetworkPart};
 pub use forest::{CompileError, Forest, TreeNode};
+pub use kernel::Kernel;
 pub use logistic::Logistic;
+pub use mlp::{Layer, Mlp};
 pub use network::{Conv, Network};
 pub use pipeline::{Bounds, Calibration, Pipeline};
 pub use scaler::Scaler;
@@ -34,7 +40,7 @@ const EMBEDDED: &[(&str, &[u8])] = &[
 const EMBEDDED_NAMES: &[&str] = &[EMBEDDED[0].0, EMBEDDED[1].0];
 
 /// A loaded model: verified, ready to score, shared between threads.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Model {
     info: ModelInfo,
     network: Option<Weighted<Runner>>,

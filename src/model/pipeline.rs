@@ -88,7 +88,7 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// What a logistic model's score means by itself.
+    /// What the score of a model of log-odds means by itself.
     pub const LOG_ODDS: Self = Self {
         slope: 1.0,
         offset: 0.0,
@@ -130,11 +130,8 @@ impl Pipeline {
     #[must_use]
     pub fn probability(&self, values: &[f64]) -> f64 {
         let score = self.score(values);
-        match (&self.calibration, &self.estimator) {
-            (Some(calibration), _) => calibration.probability(score),
-            (None, Estimator::RandomForest(_)) => score,
-            (None, Estimator::Logistic(_)) => Calibration::LOG_ODDS.probability(score),
-        }
+        let calibration = self.calibration.or_else(|| self.estimator.uncalibrated());
+        calibration.map_or(score, |calibration| calibration.probability(score))
     }
 
     /// Log-odds of AI of `values`, shape `[features]`: those of [`Pipeline::probability`], but never infinite; what an
@@ -144,14 +141,14 @@ impl Pipeline {
         /// Probability that a forest is never surer than.
         const SUREST: f64 = 1.0 - 1e-4;
         let score = self.score(values);
-        match (&self.calibration, &self.estimator) {
-            (Some(calibration), _) => calibration.log_odds(score),
-            (None, Estimator::RandomForest(_)) => {
+        let calibration = self.calibration.or_else(|| self.estimator.uncalibrated());
+        calibration.map_or_else(
+            || {
                 let p = score.clamp(1.0 - SUREST, SUREST);
                 (p / (1.0 - p)).ln()
-            }
-            (None, Estimator::Logistic(_)) => score,
-        }
+            },
+            |calibration| calibration.log_odds(score),
+        )
     }
 
     /// The estimator's score of `values`, shape `[features]`, before calibration.

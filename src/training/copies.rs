@@ -75,6 +75,17 @@ pub(super) struct Rows<R> {
     pub through: Vec<R>,
 }
 
+impl<R> Rows<R> {
+    /// A clip without copies.
+    pub(super) fn recorded(recorded: R) -> Self {
+        Self {
+            recorded,
+            copies: Vec::new(),
+            through: Vec::new(),
+        }
+    }
+}
+
 /// The rows of one clip, or why there are none.
 pub(super) type RowsOrReason<R> = Result<Rows<R>, String>;
 
@@ -112,7 +123,7 @@ impl CopyOptions {
     }
 
     /// Takes the rows of `file` out of a feature table.
-    pub(super) fn take_from<R>(
+    pub(super) fn take_rows<R>(
         &self,
         file: &str,
         table: &mut HashMap<String, R>,

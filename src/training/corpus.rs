@@ -1,26 +1,28 @@
 //! Manifest -> clips with their features or spectrograms: the data that fitting and evaluation work on.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
 use super::channel::Filter;
-use super::copies::{CopyOptions, RowsOrReason};
-use super::manifest::{self, Clip};
-use super::network::{FrontEnd, Spectrogram, spectrogram_table};
+use super::copies::{CopyOptions, Rows, RowsOrReason};
+use super::manifest::{self, Clip, ManifestSource};
+use super::network::{FrontEnd, FrontEndScratch, Spectrogram, spectrogram_table};
+use super::selection::Selection;
 use super::{Progress, ProgressFn, Stage, TrainingError, table};
+use crate::analysis::{Analyser, AnalysisScratch};
 use crate::audio::{self, DecodeLimits, Waveform};
-use crate::features::{Extractor, FeatureError, FeatureSet, Scratch};
+use crate::features::{Extractor, FeatureSet, Scratch};
 
 /// Where the data comes from.
 #[derive(Debug, Clone)]
 pub struct CorpusOptions {
-    /// The manifest, see [`manifest`].
-    pub manifest: PathBuf,
-    /// Folder that the manifest's files are relative to; the manifest's own where absent.
-    pub clips: Option<PathBuf>,
+    /// The manifests, see [`manifest`]; together they are one corpus.
+    pub manifests: Vec<ManifestSource>,
+    /// What is left out of them.
+    pub selection: Selection,
     /// Feature set to compute; a network hears spectrograms instead.
     pub features: FeatureSet,
     /// Table of precomputed features to read instead of the audio, see [`table`]; of spectrograms for a network, see
@@ -61,33 +63,76 @@ pub struct Corpus<R = Vec<f64>> {
     pub copy_options: CopyOptions,
     /// Clips of held-out speakers, counted by speaker.
     pub held_out: BTreeMap<String, usize>,
+    /// Clips that were left out on purpose, counted by reason.
+    pub left_out: BTreeMap<String, usize>,
+    /// Packages that clips were made from, name -> version.
+    pub packages: BTreeMap<String, String>,
     /// Clips that could not be read or judged.
     pub skipped: Vec<Skipped>,
 }
 
 impl Corpus {
-    /// Reads the manifest, leaves out the held-out speakers and computes the features on all
-    /// threads of the current rayon pool. The result does not depend on their number.
+    /// Reads the manifests, leaves out what the selection and the held-out speakers say and
+    /// computes the features on all threads of the current rayon pool. The result does not depend
+    /// on their number.
     ///
     /// # Errors
     /// [`TrainingError`] for a manifest, table or list that cannot be read, or if one class ends
     /// up without any clip. Single clips that cannot be read end up in [`Corpus::skipped`].
     pub fn load(options: &CorpusOptions, progress: ProgressFn) -> Result<Self, TrainingError> {
-        let (clips, held_out) = read_clips(options)?;
-        let results = match &options.feature_table {
-            Some(path) => from_table(&clips, table::read(path, options.features)?, options),
+        let corpus = Self::load_any(options, progress)?;
+        corpus.both_classes()?;
+        Ok(corpus)
+    }
+
+    /// As [`Corpus::load`], for a corpus that may hold one class alone.
+    ///
+    /// # Errors
+    /// As [`Corpus::load`]; a single class is an error only if it is empty too.
+    pub fn load_any(options: &CorpusOptions, progress: ProgressFn) -> Result<Self, TrainingError> {
+        let corpus = Self::load_rows(options, |clips| match &options.feature_table {
+            Some(path) => Ok(from_table(
+                clips,
+                table::read(path, options.features)?,
+                options,
+            )),
             None => {
                 let extractor = Extractor::new(options.features);
-                from_audio(&clips, options, progress, |sound, scratch: &mut Scratch| {
-                    Ok(extractor.extract(sound, scratch)?.values)
-                })
+                let rows = |(scratch, filter): &mut (Scratch, Filter), clip: &Clip, sound: &_| {
+                    let row = |sound: &Waveform| Ok(extractor.extract(sound, scratch)?.values);
+                    options.copies.extract(&clip.file, sound, filter, row)
+                };
+                Ok(from_audio(clips, progress, rows))
             }
+        })?;
+        corpus.save(options)?;
+        Ok(corpus)
+    }
+
+    fn save(&self, options: &CorpusOptions) -> Result<(), TrainingError> {
+        let Some(path) = &options.save_features else {
+            return Ok(());
         };
-        let corpus = Self::new(clips, results, options, held_out)?;
-        if let Some(path) = &options.save_features {
-            let rows = corpus.keyed_rows().into_iter();
-            table::write(path, rows.map(|(key, row)| (key, row.as_slice())))?;
-        }
+        let rows = self.keyed_rows().into_iter();
+        table::write(path, rows.map(|(key, row)| (key, row.as_slice())))
+    }
+
+    /// The corpus with one row a clip, its P(AI) by the model of `analyser`: from the audio.
+    pub(super) fn judged(
+        options: &CorpusOptions,
+        analyser: &Analyser,
+        progress: ProgressFn,
+    ) -> Result<Self, TrainingError> {
+        let corpus = Self::load_rows(options, |clips| {
+            let judge = |scratch: &mut AnalysisScratch, _: &Clip, waveform: &Waveform| {
+                let judged = analyser.judge(waveform, false, scratch);
+                judged
+                    .map(|analysis| Rows::recorded(vec![analysis.ai_probability]))
+                    .map_err(|error| error.to_string())
+            };
+            Ok(from_audio(clips, progress, judge))
+        })?;
+        corpus.save(options)?;
         Ok(corpus)
     }
 }
@@ -101,17 +146,19 @@ impl Corpus<Spectrogram> {
         options: &CorpusOptions,
         progress: ProgressFn,
     ) -> Result<Self, TrainingError> {
-        let (clips, held_out) = read_clips(options)?;
-        let results = match &options.feature_table {
-            Some(path) => from_table(&clips, spectrogram_table::read(path)?, options),
+        let corpus = Self::load_rows(options, |clips| match &options.feature_table {
+            Some(path) => Ok(from_table(clips, spectrogram_table::read(path)?, options)),
             None => {
                 let front_end = FrontEnd::default();
-                from_audio(&clips, options, progress, |sound, scratch| {
-                    front_end.spectrogram(sound, scratch)
-                })
+                let rows =
+                    |(scratch, filter): &mut (FrontEndScratch, Filter), clip: &Clip, sound: &_| {
+                        let row = |sound: &Waveform| front_end.spectrogram(sound, scratch);
+                        options.copies.extract(&clip.file, sound, filter, row)
+                    };
+                Ok(from_audio(clips, progress, rows))
             }
-        };
-        let corpus = Self::new(clips, results, options, held_out)?;
+        })?;
+        corpus.both_classes()?;
         if let Some(path) = &options.save_features {
             spectrogram_table::write(path, &corpus.keyed_rows())?;
         }
@@ -120,13 +167,28 @@ impl Corpus<Spectrogram> {
 }
 
 impl<R> Corpus<R> {
-    /// Joins clips and what was computed of them.
-    fn new(
-        clips: Vec<Clip>,
-        results: Vec<RowsOrReason<R>>,
+    /// Reads the manifests and takes the rows of the clips that are used from `rows`.
+    fn load_rows(
         options: &CorpusOptions,
-        held_out: BTreeMap<String, usize>,
+        rows: impl Fn(&[Clip]) -> Result<Vec<RowsOrReason<R>>, TrainingError>,
     ) -> Result<Self, TrainingError> {
+        let (mut clips, packages) = listed(options)?;
+        let left_out = options.selection.apply(&mut clips)?;
+        let speakers = options
+            .hold_out
+            .as_deref()
+            .map(manifest::read_held_out)
+            .transpose()?
+            .unwrap_or_default();
+        let mut held_out = BTreeMap::new();
+        clips.retain(|clip| {
+            let held = speakers.contains_key(&clip.speaker);
+            if held {
+                *held_out.entry(clip.speaker.clone()).or_insert(0) += 1;
+            }
+            !held
+        });
+        let results = rows(&clips)?;
         let mut corpus = Self {
             features: options.features,
             clips: Vec::new(),
@@ -135,6 +197,8 @@ impl<R> Corpus<R> {
             through: options.copies.through.iter().map(|_| Vec::new()).collect(),
             copy_options: options.copies.clone(),
             held_out,
+            left_out,
+            packages,
             skipped: Vec::new(),
         };
         for (clip, result) in clips.into_iter().zip(results) {
@@ -151,18 +215,6 @@ impl<R> Corpus<R> {
                     reason,
                 }),
             }
-        }
-        let ai = corpus.clips.iter().filter(|clip| clip.is_ai()).count();
-        if ai == 0 || ai == corpus.clips.len() {
-            return Err(TrainingError::OneClass {
-                ai,
-                human: corpus.clips.len() - ai,
-                skipped: corpus.skipped.len(),
-                example: corpus
-                    .skipped
-                    .first()
-                    .map_or(String::new(), |s| format!("; {}: {}", s.file, s.reason)),
-            });
         }
         Ok(corpus)
     }
@@ -185,6 +237,30 @@ impl<R> Corpus<R> {
         rows
     }
 
+    /// Fails unless there are clips of both classes.
+    fn both_classes(&self) -> Result<(), TrainingError> {
+        let ai = self.clips.iter().filter(|clip| clip.is_ai()).count();
+        if ai > 0 && ai < self.clips.len() {
+            Ok(())
+        } else {
+            Err(self.one_class())
+        }
+    }
+
+    /// The error that says how many clips of each class there are.
+    pub(super) fn one_class(&self) -> TrainingError {
+        let ai = self.clips.iter().filter(|clip| clip.is_ai()).count();
+        TrainingError::OneClass {
+            ai,
+            human: self.clips.len() - ai,
+            skipped: self.skipped.len(),
+            example: self
+                .skipped
+                .first()
+                .map_or(String::new(), |s| format!("; {}: {}", s.file, s.reason)),
+        }
+    }
+
     /// Whether each clip is synthetic, shape `[clips]`.
     #[must_use]
     pub fn is_ai(&self) -> Vec<bool> {
@@ -202,26 +278,27 @@ impl<R> Corpus<R> {
     }
 }
 
-/// The manifest's clips without those of held-out speakers, and how many each of these has.
-fn read_clips(
-    options: &CorpusOptions,
-) -> Result<(Vec<Clip>, BTreeMap<String, usize>), TrainingError> {
-    let mut clips = manifest::read(&options.manifest)?;
-    let speakers = options
-        .hold_out
-        .as_deref()
-        .map(manifest::read_held_out)
-        .transpose()?
-        .unwrap_or_default();
-    let mut held_out = BTreeMap::new();
-    clips.retain(|clip| {
-        let held = speakers.contains_key(&clip.speaker);
-        if held {
-            *held_out.entry(clip.speaker.clone()).or_insert(0) += 1;
+/// Clips and packages of all manifests.
+type Listed = (Vec<Clip>, BTreeMap<String, String>);
+
+/// Reads the manifests one after the other. A clip may stand in one of them only; a file name in
+/// several, unless a feature table has to tell them apart.
+fn listed(options: &CorpusOptions) -> Result<Listed, TrainingError> {
+    let (mut clips, mut packages) = (Vec::new(), BTreeMap::new());
+    for source in &options.manifests {
+        clips.extend(source.read()?);
+        packages.extend(source.packages()?);
+    }
+    let tables = options.feature_table.is_some() || options.save_features.is_some();
+    let (mut paths, mut files) = (HashSet::new(), HashSet::new());
+    for clip in &clips {
+        if !paths.insert(&clip.path) || (!files.insert(&clip.file) && tables) {
+            return Err(TrainingError::AmbiguousFile {
+                file: clip.file.clone(),
+            });
         }
-        !held
-    });
-    Ok((clips, held_out))
+    }
+    Ok((clips, packages))
 }
 
 fn from_table<R>(
@@ -231,44 +308,29 @@ fn from_table<R>(
 ) -> Vec<RowsOrReason<R>> {
     clips
         .iter()
-        .map(|clip| options.copies.take_from(&clip.file, &mut table))
+        .map(|clip| options.copies.take_rows(&clip.file, &mut table))
         .collect()
 }
 
-/// Decodes each clip and computes its rows; `row` makes one of a sound, with working memory of the thread's own.
-fn from_audio<R: Send, S: Default>(
+/// Rows of what `analyse` makes of each clip's sound, with working memory `W` for each thread.
+fn from_audio<R: Send, W: Default>(
     clips: &[Clip],
-    options: &CorpusOptions,
     progress: ProgressFn,
-    row: impl Fn(&Waveform, &mut S) -> Result<R, FeatureError> + Sync,
+    analyse: impl Fn(&mut W, &Clip, &Waveform) -> RowsOrReason<R> + Sync,
 ) -> Vec<RowsOrReason<R>> {
-    let own_folder = || {
-        options
-            .manifest
-            .parent()
-            .map(Path::to_path_buf)
-            .unwrap_or_default()
-    };
-    let folder = options.clips.clone().unwrap_or_else(own_folder);
     let done = AtomicUsize::new(0);
     clips
         .par_iter()
-        .map_init(
-            || (S::default(), Filter::default()),
-            |(scratch, filter), clip| {
-                let rows = decode(&folder.join(&clip.file)).and_then(|waveform| {
-                    let row = |sound: &Waveform| row(sound, scratch);
-                    options.copies.extract(&clip.file, &waveform, filter, row)
-                });
-                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-                progress(Progress {
-                    stage: Stage::Features,
-                    done,
-                    total: clips.len(),
-                });
-                rows
-            },
-        )
+        .map_init(W::default, |workspace, clip| {
+            let row = decode(&clip.path).and_then(|waveform| analyse(workspace, clip, &waveform));
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            progress(Progress {
+                stage: Stage::Features,
+                done,
+                total: clips.len(),
+            });
+            row
+        })
         .collect()
 }
 

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use super::boosting_fit::{self, BoostingSettings};
 use super::corpus::Corpus;
 use super::forest_fit::{self, ForestSettings};
+use super::kernel_fit::{self, KernelSettings};
 use super::logistic_fit::{self, LogisticSettings};
+use super::mlp_fit::{self, MlpSettings};
 use super::network::NetworkSettings;
 use super::{TrainingError, manifest::Clip};
 use crate::model::Pipeline;
@@ -17,13 +20,26 @@ pub enum EstimatorSettings {
     RandomForest(ForestSettings),
     /// The linear one: [`logistic_fit`].
     Logistic(LogisticSettings),
+    /// The replaced stack's second: [`boosting_fit`].
+    GradientBoosting(BoostingSettings),
+    /// The replaced stack's third: [`mlp_fit`].
+    Mlp(MlpSettings),
+    /// Likeness to clips of the training, group of features by group: [`kernel_fit`].
+    Kernel(KernelSettings),
     /// The convolutional one, over spectrograms: [`super::network`].
     Network(NetworkSettings),
 }
 
 impl EstimatorSettings {
     /// Names of the kinds, as on the command line and in [`crate::model::ModelInfo`].
-    pub const KINDS: &'static [&'static str] = &["random-forest", "logistic", "network"];
+    pub const KINDS: &'static [&'static str] = &[
+        "random-forest",
+        "logistic",
+        "gradient-boosting",
+        "mlp",
+        "kernel",
+        "network",
+    ];
 
     /// Name of the kind.
     #[must_use]
@@ -31,7 +47,10 @@ impl EstimatorSettings {
         match self {
             Self::RandomForest(_) => Self::KINDS[0],
             Self::Logistic(_) => Self::KINDS[1],
-            Self::Network(_) => Self::KINDS[2],
+            Self::GradientBoosting(_) => Self::KINDS[2],
+            Self::Mlp(_) => Self::KINDS[3],
+            Self::Kernel(_) => Self::KINDS[4],
+            Self::Network(_) => Self::KINDS[5],
         }
     }
 
@@ -62,6 +81,13 @@ impl EstimatorSettings {
                     ..*settings
                 };
                 logistic_fit::fit(&rows, &is_ai, &groups, &settings)
+            }
+            Self::GradientBoosting(settings) => boosting_fit::fit(&rows, &is_ai, settings),
+            Self::Mlp(settings) => mlp_fit::fit(&rows, &is_ai, settings),
+            Self::Kernel(settings) => {
+                let groups = groups(&clips, each);
+                let ends = corpus.features.group_ends();
+                kernel_fit::fit(&rows, &is_ai, &groups, each, ends, settings)
             }
             Self::Network(_) => Err(TrainingError::Fit(
                 "a network is fitted to spectrograms, not to features".into(),
@@ -106,6 +132,9 @@ impl fmt::Display for EstimatorSettings {
         match self {
             Self::RandomForest(settings) => settings.fmt(f),
             Self::Logistic(settings) => settings.fmt(f),
+            Self::GradientBoosting(settings) => settings.fmt(f),
+            Self::Mlp(settings) => settings.fmt(f),
+            Self::Kernel(settings) => settings.fmt(f),
             Self::Network(settings) => settings.fmt(f),
         }
     }

@@ -281,43 +281,25 @@ fn score_folds(
         .collect()
 }
 
-/// Random folds: every clip was scored once; the figures are of all scores together, the intervals
+/// Random folds: no clip was scored twice; the figures are of all scores together, the intervals
 /// from resampling speakers and engine families.
 fn pooled<R>(corpus: &Corpus<R>, folds: &[Fold], scored: &[Vec<f64>], seed: u64) -> ProtocolReport {
     let clips = &corpus.clips;
-    let mut scores = vec![0.0; clips.len()];
-    for (fold, fold_scores) in folds.iter().zip(scored) {
-        fold.test
-            .iter()
-            .zip(fold_scores)
-            .for_each(|(&index, &score)| scores[index] = score);
-    }
-    let mut numbers = BTreeMap::new();
-    let clusters: Vec<usize> = clips
-        .iter()
-        .map(|clip| {
-            let key = if clip.is_ai() {
-                ("ai", clip.family.as_str())
-            } else {
-                protocol::speaker(clip).unwrap_or(("", ""))
-            };
-            let next = numbers.len();
-            *numbers.entry(key).or_insert(next)
-        })
-        .collect();
-    let (eer, auc) = Ranking::new(&scores, &corpus.is_ai()).intervals(&clusters, seed);
-    let kinds = kinds(clips)
+    let indices = folds.iter().flat_map(|fold| fold.test.iter().copied());
+    let mut by_clip: Vec<(usize, f64)> = indices.zip(scored.concat()).collect();
+    by_clip.sort_by_key(|&(index, _)| index);
+    let (tested, scores): (Vec<usize>, Vec<f64>) = by_clip.into_iter().unzip();
+    let clusters = clusters(tested.iter().map(|&i| &clips[i]));
+    let (eer, auc) = ranking(clips, &tested, &scores).intervals(&clusters, seed);
+    let kinds = kinds(tested.iter().map(|&i| &clips[i]))
         .into_iter()
         .map(|(kind, count)| {
-            let chosen: Vec<usize> = (0..clips.len())
-                .filter(|&i| !clips[i].is_ai() || clips[i].kind == kind)
-                .collect();
-            let ranking = ranking(
-                clips,
-                &chosen,
-                &chosen.iter().map(|&i| scores[i]).collect::<Vec<_>>(),
-            );
-            part(kind, kind, count, &ranking)
+            let (chosen, chosen_scores): (Vec<usize>, Vec<f64>) = tested
+                .iter()
+                .zip(&scores)
+                .filter(|&(&i, _)| !clips[i].is_ai() || clips[i].kind == kind)
+                .unzip();
+            part(kind, kind, count, &ranking(clips, &chosen, &chosen_scores))
         })
         .collect();
     ProtocolReport {
@@ -331,6 +313,23 @@ fn pooled<R>(corpus: &Corpus<R>, folds: &[Fold], scored: &[Vec<f64>], seed: u64)
         groups: Vec::new(),
         through: Vec::new(),
     }
+}
+
+/// Numbers of what is resampled as one: the engine family of a synthetic clip, the speaker of a
+/// human one.
+pub(super) fn clusters<'a>(clips: impl Iterator<Item = &'a Clip>) -> Vec<usize> {
+    let mut numbers = BTreeMap::new();
+    clips
+        .map(|clip| {
+            let key = if clip.is_ai() {
+                ("ai", clip.family.as_str())
+            } else {
+                protocol::speaker(clip).unwrap_or(("", ""))
+            };
+            let next = numbers.len();
+            *numbers.entry(key).or_insert(next)
+        })
+        .collect()
 }
 
 /// Groups that were left out: figures of each fold, their mean for each group, and the mean over
@@ -441,7 +440,7 @@ fn summary(protocol: Protocol, fits: usize, groups: Vec<Part>, seed: u64) -> Pro
 }
 
 /// Kinds of the synthetic clips among `clips`, with their numbers.
-fn kinds<'a>(clips: impl IntoIterator<Item = &'a Clip>) -> BTreeMap<&'a str, usize> {
+pub(super) fn kinds<'a>(clips: impl IntoIterator<Item = &'a Clip>) -> BTreeMap<&'a str, usize> {
     let mut kinds = BTreeMap::new();
     for clip in clips.into_iter().filter(|clip| clip.is_ai()) {
         *kinds.entry(clip.kind.as_str()).or_insert(0) += 1;
@@ -449,12 +448,12 @@ fn kinds<'a>(clips: impl IntoIterator<Item = &'a Clip>) -> BTreeMap<&'a str, usi
     kinds
 }
 
-fn ranking(clips: &[Clip], indices: &[usize], scores: &[f64]) -> Ranking {
+pub(super) fn ranking(clips: &[Clip], indices: &[usize], scores: &[f64]) -> Ranking {
     let is_ai: Vec<bool> = indices.iter().map(|&i| clips[i].is_ai()).collect();
     Ranking::new(scores, &is_ai)
 }
 
-fn part(name: &str, kind: &str, clips: usize, ranking: &Ranking) -> Part {
+pub(super) fn part(name: &str, kind: &str, clips: usize, ranking: &Ranking) -> Part {
     Part {
         name: name.into(),
         kind: kind.into(),

@@ -2,10 +2,11 @@
 //!
 //! A CSV file with a header line. `file` (or `path`, where there is no `file`) and `label` are
 //! required; the other columns that are understood are `engine family kind corpus speaker language
-//! licence repo`. Columns of other names are ignored.
+//! licence split_group duration_seconds repo note`. Columns of other names are ignored. Several
+//! manifests make one corpus: their families of the same name are the same family.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::TrainingError;
 
@@ -36,6 +37,8 @@ impl Label {
 pub struct Clip {
     /// File name as the manifest has it, relative to the clips' folder.
     pub file: String,
+    /// Where its audio is.
+    pub path: PathBuf,
     /// Human or synthetic.
     pub label: Label,
     /// What made it; `human` for recordings; `unknown` where the manifest does not say.
@@ -52,15 +55,61 @@ pub struct Clip {
     pub language: String,
     /// Licence of the clip.
     pub licence: String,
-    /// Repository that it was published in.
+    /// Name that is shared by rows which must never stand on both sides of a split, whatever their
+    /// speaker or corpus: one person behind several engines, a copy and what it copies.
+    pub split_group: String,
+    /// Length in seconds, where the manifest says it.
+    pub duration_seconds: Option<f64>,
+    /// Repository or public corpus that it was published in.
     pub repo: String,
+    /// Anything else that is known.
+    pub note: String,
 }
 
+/// Kind of a human clip that was analysed and resynthesised: the same words, voice and channel with
+/// a vocoder's artefacts.
+pub const COPY_SYNTHESIS: &str = "copy-synthesis";
+
+/// Classes that [`Clip::licence_class`] gives, as `--licences` names them.
+pub const LICENCE_CLASSES: &[&str] = &["open", "share-alike", "non-commercial", "none-stated"];
+
 impl Clip {
+    /// A clip of which only the label is known.
+    #[must_use]
+    pub fn new(file: String, label: Label) -> Self {
+        let unknown = String::from("unknown");
+        let kind = match label {
+            Label::Human => String::from("human"),
+            Label::Ai => unknown.clone(),
+        };
+        Self {
+            path: PathBuf::from(&file),
+            file,
+            label,
+            engine: kind.clone(),
+            family: kind.clone(),
+            kind,
+            corpus: unknown,
+            speaker: String::new(),
+            language: String::new(),
+            licence: String::new(),
+            split_group: String::new(),
+            duration_seconds: None,
+            repo: String::new(),
+            note: String::new(),
+        }
+    }
+
     /// Whether the clip is synthetic.
     #[must_use]
     pub fn is_ai(&self) -> bool {
         self.label == Label::Ai
+    }
+
+    /// Whether it is a copy of a human clip: these are trained on or left out, never tested on.
+    #[must_use]
+    pub fn is_copy(&self) -> bool {
+        self.kind == COPY_SYNTHESIS
     }
 
     /// The recording source that is held out as one: the corpus, or the repository for clips whose
@@ -73,22 +122,73 @@ impl Clip {
         }
     }
 
-    /// The licence in one of four classes, for summaries.
+    /// The licence in one of four classes. Of several licences (`engine GPL-3; voices CC-BY-NC`)
+    /// the strictest counts.
     #[must_use]
     pub fn licence_class(&self) -> &'static str {
         let licence = self.licence.to_ascii_lowercase();
-        if licence.is_empty() || licence.starts_with("none") || licence == "unknown" {
-            "none stated"
-        } else if licence.contains("-nc") {
-            "non-commercial"
-        } else if licence.starts_with("gpl")
-            || licence.starts_with("agpl")
-            || licence.contains("-sa")
+        let has = |words: &[&str]| words.iter().any(|word| licence.contains(word));
+        if licence.is_empty()
+            || licence.starts_with("none")
+            || licence == "unknown"
+            || has(&["proprietary", "all rights reserved"])
         {
+            "none stated"
+        } else if has(&["-nc", "non-commercial", "noncommercial"]) {
+            "non-commercial"
+        } else if has(&["gpl", "gfdl", "-sa"]) {
             "share-alike"
         } else {
             "open"
         }
+    }
+}
+
+/// A manifest and the folder of its clips.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestSource {
+    /// The manifest.
+    pub manifest: PathBuf,
+    /// Folder that its files are relative to; the manifest's own where absent.
+    pub clips: Option<PathBuf>,
+}
+
+impl ManifestSource {
+    /// A manifest whose clips lie beside it.
+    #[must_use]
+    pub fn beside(manifest: PathBuf) -> Self {
+        Self {
+            manifest,
+            clips: None,
+        }
+    }
+
+    /// Reads the manifest.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn read(&self) -> Result<Vec<Clip>, TrainingError> {
+        let mut clips = read(&self.manifest)?;
+        if let Some(folder) = &self.clips {
+            for clip in &mut clips {
+                clip.path = folder.join(&clip.file);
+            }
+        }
+        Ok(clips)
+    }
+
+    /// Packages that the clips were made from, name -> version: `packages.csv` (`package,version`)
+    /// beside the manifest, nothing where there is none.
+    ///
+    /// # Errors
+    /// [`TrainingError`] if there is such a file and it cannot be read.
+    pub fn packages(&self) -> Result<BTreeMap<String, String>, TrainingError> {
+        let path = self.manifest.with_file_name("packages.csv");
+        if !path.exists() {
+            return Ok(BTreeMap::new());
+        }
+        let rows = pairs(&path, "package")?;
+        Ok(rows.into_iter().collect())
     }
 }
 
@@ -125,7 +225,7 @@ impl Columns<'_> {
     }
 }
 
-/// Reads a manifest.
+/// Reads a manifest whose files are relative to its own folder.
 ///
 /// # Errors
 /// [`TrainingError::Manifest`] with file, line and column of the first thing that is wrong;
@@ -214,17 +314,35 @@ fn clip(
         "unknown"
     };
     let engine = columns.text(record, "engine", default);
+    let kind = columns.text(record, "kind", default);
+    if label == Label::Human && kind == COPY_SYNTHESIS {
+        let problem = format!("'{word}' cannot be of the kind {COPY_SYNTHESIS}; its label is ai");
+        return Err(columns.error(line, "label", problem));
+    }
+    let duration = columns.text(record, "duration_seconds", "");
+    let duration_seconds = match duration.parse() {
+        Ok(seconds) if f64::is_finite(seconds) && seconds >= 0.0 => Some(seconds),
+        _ if duration.is_empty() => None,
+        _ => {
+            let problem = format!("'{duration}' is not a number of seconds");
+            return Err(columns.error(line, "duration_seconds", problem));
+        }
+    };
     Ok(Clip {
+        path: columns.path.with_file_name("").join(&file),
         file,
         label,
         family: columns.text(record, "family", &engine),
-        kind: columns.text(record, "kind", default),
+        kind,
         engine,
         corpus: columns.text(record, "corpus", "unknown"),
         speaker: columns.text(record, "speaker", ""),
         language: columns.text(record, "language", ""),
         licence: columns.text(record, "licence", ""),
+        split_group: columns.text(record, "split_group", ""),
+        duration_seconds,
         repo: columns.text(record, "repo", ""),
+        note: columns.text(record, "note", ""),
     })
 }
 
@@ -235,23 +353,82 @@ fn clip(
 /// [`TrainingError::Manifest`] if a row has no speaker; [`TrainingError::Io`] if the file cannot
 /// be read.
 pub fn read_held_out(path: &Path) -> Result<BTreeMap<String, String>, TrainingError> {
+    Ok(pairs(path, "speaker")?.into_iter().collect())
+}
+
+/// The first two columns of a CSV with a header; `column` names the first one, which must not be
+/// empty.
+pub(super) fn pairs(path: &Path, column: &str) -> Result<Vec<(String, String)>, TrainingError> {
     let bytes = std::fs::read(path).map_err(|e| TrainingError::io(path, &e))?;
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .from_reader(bytes.as_slice());
-    let mut speakers = BTreeMap::new();
+    let mut pairs = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|e| TrainingError::csv(path, &e))?;
-        let speaker = record.get(0).unwrap_or("").trim();
-        if speaker.is_empty() {
+        let first = record.get(0).unwrap_or("").trim();
+        if first.is_empty() {
             return Err(TrainingError::Manifest {
                 file: path.to_path_buf(),
                 line: record.position().map_or(0, csv::Position::line),
-                column: "speaker".into(),
+                column: column.into(),
                 problem: "it is empty".into(),
             });
         }
-        speakers.insert(speaker.into(), record.get(1).unwrap_or("").trim().into());
+        pairs.push((first.into(), record.get(1).unwrap_or("").trim().into()));
     }
-    Ok(speakers)
+    Ok(pairs)
+}
+
+/// Columns that [`write`] writes.
+const COLUMNS: [&str; 13] = [
+    "file",
+    "label",
+    "engine",
+    "family",
+    "kind",
+    "corpus",
+    "speaker",
+    "language",
+    "licence",
+    "split_group",
+    "duration_seconds",
+    "repo",
+    "note",
+];
+
+/// Writes a manifest that [`read`] reads back.
+///
+/// # Errors
+/// [`TrainingError`] if the file cannot be written.
+pub fn write(path: &Path, clips: &[Clip]) -> Result<(), TrainingError> {
+    let mut writer = csv::Writer::from_path(path).map_err(|e| TrainingError::csv(path, &e))?;
+    let mut row = |cells: [&str; 13]| {
+        writer
+            .write_record(cells)
+            .map_err(|e| TrainingError::csv(path, &e))
+    };
+    row(COLUMNS)?;
+    for clip in clips {
+        let label = if clip.is_ai() { "ai" } else { "human" };
+        let duration = clip
+            .duration_seconds
+            .map_or(String::new(), |s| s.to_string());
+        row([
+            &clip.file,
+            label,
+            &clip.engine,
+            &clip.family,
+            &clip.kind,
+            &clip.corpus,
+            &clip.speaker,
+            &clip.language,
+            &clip.licence,
+            &clip.split_group,
+            &duration,
+            &clip.repo,
+            &clip.note,
+        ])?;
+    }
+    writer.flush().map_err(|e| TrainingError::io(path, &e))
 }

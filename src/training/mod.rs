@@ -1,26 +1,35 @@
 //! Corpus, fitting and evaluation: what `voxproof train` and `voxproof evaluate` do.
 //!
-//! Read in the order of the data: [`manifest`] says which clips there are, [`corpus`] computes
-//! their features, also of [`copies`] that a random [`channel`] has passed, [`estimator`] fits a model to them with [`forest_fit`] or with [`logistic_fit`]
-//! and [`calibrate`], [`train`] writes it as an artifact;
-//! [`protocol`] divides the corpus, [`evaluate()`] fits and scores the divisions, [`metrics`] and
+//! Read in the order of the data: [`manifest`] says which clips there are, [`selection`] which are used, [`corpus`]
+//! computes their features, also of [`copies`] that a random [`channel`] has passed, [`estimator`] fits a model to them
+//! with [`forest_fit`], [`boosting_fit`], [`mlp_fit`] or with [`logistic_fit`] or [`kernel_fit`] and [`calibrate`], [`train`] writes it as an
+//! artifact; [`protocol`] divides the corpus, [`evaluate()`] fits and scores the divisions, [`metrics`] and
 //! [`report`] sum up. Everything is deterministic for a seed, whatever the number of threads.
 
+pub mod adapters;
+pub mod audit;
+pub mod boosting_fit;
 pub mod calibrate;
 pub mod channel;
 pub mod conditions;
 pub mod copies;
 pub mod corpus;
+mod dense;
 pub mod estimator;
 pub mod evaluate;
+pub mod fingerprint;
 pub mod forest_fit;
+pub mod kernel_fit;
 pub mod logistic_fit;
 pub mod manifest;
 pub mod metrics;
+pub mod mlp_fit;
 pub mod network;
 pub mod protocol;
 pub mod report;
 pub mod rng;
+pub mod score;
+pub mod selection;
 pub mod table;
 
 use std::path::{Path, PathBuf};
@@ -28,16 +37,22 @@ use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
+pub use boosting_fit::BoostingSettings;
 pub use channel::{Channel, Preset};
 pub use copies::{CopyOptions, CopySummary};
 pub use corpus::{Corpus, CorpusOptions, Skipped};
 pub use estimator::EstimatorSettings;
 pub use evaluate::{EvaluateOptions, EvaluateReport, evaluate};
 pub use forest_fit::ForestSettings;
+pub use kernel_fit::KernelSettings;
 pub use logistic_fit::{LogisticSettings, Weighting};
+pub use manifest::ManifestSource;
+pub use mlp_fit::MlpSettings;
 pub use network::NetworkSettings;
 pub use protocol::Protocol;
 pub use report::CorpusSummary;
+pub use score::{ScoreOptions, ScoreReport, score};
+pub use selection::Selection;
 
 use crate::model::{
     ArtifactError, Ensemble, Model, ModelInfo, NetworkPart, Payload, encode, encode_ensemble,
@@ -64,6 +79,8 @@ pub enum Stage {
     Features,
     /// Fitting the model that ships; one unit, or the steps of a network.
     Fit,
+    /// Decoding and fingerprints; units are clips.
+    Fingerprint,
     /// Running a protocol; units are models to fit, or the steps of networks.
     Evaluate(Protocol),
 }
@@ -128,6 +145,22 @@ pub enum TrainingError {
         /// Name of the column, or its number in a JSON line.
         column: String,
         /// What is wrong there.
+        problem: String,
+    },
+    /// One clip in two manifests, or two of one name that a feature table cannot tell apart.
+    #[error(
+        "'{file}' stands in two manifests: name it in one only (two clips of that name can be used, but not with a feature table, which knows clips by name)"
+    )]
+    AmbiguousFile {
+        /// File name in both manifests.
+        file: String,
+    },
+    /// A folder is not laid out as its corpus is published; the text says what is missing.
+    #[error("{}: {problem}", folder.display())]
+    Layout {
+        /// The folder.
+        folder: PathBuf,
+        /// What was looked for.
         problem: String,
     },
     /// Only one class is left to learn from.

@@ -68,15 +68,21 @@ impl Protocol {
             .find(|protocol| protocol.name() == name)
     }
 
-    /// The folds of `clips`. What is random in them depends on `seed` alone.
+    /// The folds of `clips`. What is random in them depends on `seed` alone. Copies of human clips
+    /// ([`Clip::is_copy`]) are never tested, and no [`Clip::split_group`] stands on both sides.
     #[must_use]
     pub fn folds(self, clips: &[Clip], seed: u64) -> Vec<Fold> {
-        match self {
+        let mut folds = match self {
             Self::Random => random(clips, seed),
             Self::LeaveFamilySourceOut => leave_family_source_out(clips),
             Self::LeaveCorpusOut => leave_corpus_out(clips),
             Self::Grouped => grouped(clips),
+        };
+        for fold in &mut folds {
+            fold.test.retain(|&index| !clips[index].is_copy());
+            fold.separate(clips, split_group);
         }
+        folds
     }
 }
 
@@ -117,17 +123,32 @@ impl Fold {
         fold
     }
 
-    /// Takes out of training every clip, of either class, whose speaker is tested.
+    /// Takes out of training every clip, of either class, whose speaker is tested. The name of a
+    /// split group also stands for the corpus or speaker of that name in rows without a group: a
+    /// manifest with groups names persons of the manifests that have none.
     pub fn separate_speakers(&mut self, clips: &[Clip]) {
-        let tested: BTreeSet<_> = self
-            .test
-            .iter()
-            .filter_map(|&index| speaker(&clips[index]))
-            .collect();
-        self.train.retain(|&index| {
-            speaker(&clips[index]).is_none_or(|speaker| !tested.contains(&speaker))
-        });
+        let groups: BTreeSet<&str> = clips.iter().filter_map(split_group).collect();
+        self.separate(clips, speaker);
+        self.separate(clips, |clip| person(clip, &groups));
     }
+
+    /// Takes out of training every clip that shares its key with a tested one.
+    fn separate<'a, K: Ord>(&mut self, clips: &'a [Clip], key: impl Fn(&'a Clip) -> Option<K>) {
+        let tested: BTreeSet<K> = self.test.iter().filter_map(|&i| key(&clips[i])).collect();
+        self.train
+            .retain(|&i| key(&clips[i]).is_none_or(|key| !tested.contains(&key)));
+    }
+}
+
+/// The group that a row says it belongs to.
+fn split_group(clip: &Clip) -> Option<&str> {
+    Some(clip.split_group.as_str()).filter(|group| !group.is_empty())
+}
+
+/// The split group, or in rows without one the corpus or speaker that a group is named after.
+fn person<'a>(clip: &'a Clip, groups: &BTreeSet<&str>) -> Option<&'a str> {
+    let mut names = [clip.corpus.as_str(), clip.speaker.as_str()].into_iter();
+    split_group(clip).or_else(|| names.find(|name| groups.contains(name)))
 }
 
 /// Who speaks, as far as is known. LibriSpeech, LibriTTS and MLS draw on the same readers and share
@@ -141,16 +162,41 @@ pub fn speaker(clip: &Clip) -> Option<(&str, &str)> {
     (!clip.speaker.is_empty()).then_some((corpus, clip.speaker.as_str()))
 }
 
+/// Split groups go to a fold as a whole, the largest first; then each single clip goes to the fold
+/// with the fewest of its class.
 fn random(clips: &[Clip], seed: u64) -> Vec<Fold> {
     let mut rng = Rng::new(seed, 1);
     let mut part_of = vec![0; clips.len()];
-    for ai in [false, true] {
-        let mut class: Vec<usize> = (0..clips.len())
-            .filter(|&index| clips[index].is_ai() == ai)
+    // Clips of each fold and class so far.
+    let mut sizes = [[0usize; 2]; RANDOM_FOLDS];
+    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, clip) in clips.iter().enumerate() {
+        if let Some(group) = split_group(clip) {
+            groups.entry(group).or_default().push(index);
+        }
+    }
+    let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
+    rng.shuffle(&mut groups);
+    groups.sort_by_key(|members| std::cmp::Reverse(members.len()));
+    for members in groups {
+        let ais = members.iter().filter(|&&i| clips[i].is_ai()).count();
+        let class = usize::from(2 * ais > members.len());
+        let part = smallest(&sizes, class);
+        for &index in &members {
+            part_of[index] = part;
+        }
+        sizes[part][0] += members.len() - ais;
+        sizes[part][1] += ais;
+    }
+    for class in [0, 1] {
+        let mut singles: Vec<usize> = (0..clips.len())
+            .filter(|&i| usize::from(clips[i].is_ai()) == class && split_group(&clips[i]).is_none())
             .collect();
-        rng.shuffle(&mut class);
-        for (place, index) in class.into_iter().enumerate() {
-            part_of[index] = place % RANDOM_FOLDS;
+        rng.shuffle(&mut singles);
+        for index in singles {
+            let part = smallest(&sizes, class);
+            part_of[index] = part;
+            sizes[part][class] += 1;
         }
     }
     (0..RANDOM_FOLDS)
@@ -158,11 +204,18 @@ fn random(clips: &[Clip], seed: u64) -> Vec<Fold> {
         .collect()
 }
 
+/// The fold with the fewest clips of a class.
+fn smallest(sizes: &[[usize; 2]; RANDOM_FOLDS], class: usize) -> usize {
+    (0..RANDOM_FOLDS)
+        .min_by_key(|&part| sizes[part][class])
+        .unwrap_or(0)
+}
+
 fn leave_family_source_out(clips: &[Clip]) -> Vec<Fold> {
     let families = counts(
         clips
             .iter()
-            .filter(|clip| clip.is_ai())
+            .filter(|clip| clip.is_ai() && !clip.is_copy())
             .map(|clip| clip.family.as_str()),
     );
     let sources = counts(clips.iter().filter(|clip| !clip.is_ai()).map(Clip::source));
@@ -184,7 +237,9 @@ fn leave_family_source_out(clips: &[Clip]) -> Vec<Fold> {
 
 fn leave_corpus_out(clips: &[Clip]) -> Vec<Fold> {
     let of_class = |ai: bool| {
-        let class = clips.iter().filter(move |clip| clip.is_ai() == ai);
+        let class = clips
+            .iter()
+            .filter(move |clip| clip.is_ai() == ai && !clip.is_copy());
         counts(
             class
                 .map(|clip| clip.corpus.as_str())
@@ -203,7 +258,9 @@ fn leave_corpus_out(clips: &[Clip]) -> Vec<Fold> {
 
 fn grouped(clips: &[Clip]) -> Vec<Fold> {
     let groups = |ai: bool| {
-        let class = clips.iter().filter(move |clip| clip.is_ai() == ai);
+        let class = clips
+            .iter()
+            .filter(move |clip| clip.is_ai() == ai && !clip.is_copy());
         balanced(&counts(class.map(group)), GROUPED_FOLDS)
     };
     let (sources, families) = (groups(false), groups(true));

@@ -36,6 +36,12 @@ pub struct CorpusSummary {
     /// Copies through the random channel; none where no clip was copied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copies: Option<CopySummary>,
+    /// Clips that were left out on purpose, by reason.
+    pub left_out: BTreeMap<String, usize>,
+    /// Repositories and public corpora that clips are from: clips of each.
+    pub repositories: BTreeMap<String, usize>,
+    /// Packages that clips were made from, name -> version.
+    pub packages: BTreeMap<String, String>,
     /// Clips that could not be read or judged.
     pub skipped: Vec<Skipped>,
 }
@@ -78,6 +84,14 @@ impl CorpusSummary {
                 .collect(),
             held_out: corpus.held_out.clone(),
             copies: corpus.copy_options.summary(),
+            left_out: corpus.left_out.clone(),
+            repositories: corpus
+                .count_by(|clip| &clip.repo)
+                .into_iter()
+                .filter(|(repo, _)| !repo.is_empty())
+                .map(|(repo, n)| (repo.into(), n))
+                .collect(),
+            packages: corpus.packages.clone(),
             skipped: corpus.skipped.clone(),
         }
     }
@@ -129,6 +143,27 @@ impl CorpusSummary {
         );
         if let Some(copies) = self.copies.as_ref().filter(|copies| copies.training > 0) {
             line(&mut text, format_args!("Added: {copies}."));
+        }
+        let left_out: Vec<_> = self
+            .left_out
+            .iter()
+            .map(|(reason, n)| format!("{reason} ({n})"))
+            .collect();
+        if !left_out.is_empty() {
+            line(
+                &mut text,
+                format_args!("Left out on purpose: {}.", left_out.join(", ")),
+            );
+        }
+        if !(self.repositories.is_empty() && self.packages.is_empty()) {
+            line(
+                &mut text,
+                format_args!(
+                    "From {} repositories and {} packages, which the JSON report lists.",
+                    self.repositories.len(),
+                    self.packages.len()
+                ),
+            );
         }
         line(
             &mut text,

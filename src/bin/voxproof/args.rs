@@ -38,6 +38,8 @@ pub enum Command {
     #[cfg(feature = "training")]
     Channel(crate::channel::ChannelArgs),
     #[cfg(feature = "training")]
+    Corpus(crate::corpus::CorpusCommand),
+    #[cfg(feature = "training")]
     #[command(hide = true)]
     PackNetwork(crate::pack::PackArgs),
 }

@@ -5,6 +5,8 @@
 mod args;
 #[cfg(feature = "training")]
 mod channel;
+#[cfg(feature = "training")]
+mod corpus;
 mod detect;
 mod features;
 mod files;
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => train::evaluate(&args),
         #[cfg(feature = "training")]
         Command::Channel(args) => channel::run(&args),
+        #[cfg(feature = "training")]
+        Command::Corpus(args) => corpus::run(&args),
         #[cfg(feature = "training")]
         Command::PackNetwork(args) => pack::run(&args),
     };

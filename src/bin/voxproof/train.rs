@@ -1,6 +1,6 @@
 //! `voxproof train` and `voxproof evaluate`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 
@@ -8,25 +8,68 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use indicatif::ProgressBar;
 use voxproof::features::FeatureSet;
+use voxproof::model::Model;
+use voxproof::training::manifest::LICENCE_CLASSES;
 use voxproof::training::{
-    self, CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions, ForestSettings,
-    LogisticSettings, NetworkSettings, Preset, Progress, Protocol, Skipped, Stage, TrainOptions,
+    self, BoostingSettings, CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions,
+    ForestSettings, KernelSettings, LogisticSettings, ManifestSource, MlpSettings, NetworkSettings,
+    Preset, Progress, Protocol, ScoreOptions, Selection, Skipped, Stage, TrainOptions,
     TrainingError, Weighting,
 };
 
 use crate::channel::CopyArgs;
 use crate::output::{ALL_JUDGED, Failure, SOME_FAILED, progress_bar};
 
+/// The manifests of a corpus.
+#[derive(Debug, Args)]
+pub struct ManifestArgs {
+    /// CSV: file (or path), label (ai, human, spoof, bonafide), engine, family, kind, corpus, speaker,
+    /// language, licence, split_group; may be given more than once
+    #[arg(long, value_name = "CSV", required = true)]
+    manifest: Vec<PathBuf>,
+    /// Folder that the manifest's files are relative to; the first belongs to the first manifest, and
+    /// so on [default: the manifest's own]
+    #[arg(long, value_name = "DIR")]
+    clips: Vec<PathBuf>,
+}
+
+impl ManifestArgs {
+    /// The manifests with their folders.
+    pub fn sources(&self) -> Result<Vec<ManifestSource>, Failure> {
+        if self.clips.len() > self.manifest.len() {
+            return Err(Failure::Usage(format!(
+                "{} --clips for {} --manifest: each belongs to the manifest of the same place",
+                self.clips.len(),
+                self.manifest.len()
+            )));
+        }
+        let folders = self.clips.iter().map(Some).chain(std::iter::repeat(None));
+        let pairs = self.manifest.iter().zip(folders);
+        Ok(pairs
+            .map(|(manifest, clips)| ManifestSource {
+                manifest: manifest.clone(),
+                clips: clips.cloned(),
+            })
+            .collect())
+    }
+}
+
 /// The data of a training or an evaluation.
 #[derive(Debug, Args)]
 struct CorpusArgs {
-    /// CSV: file (or path), label (ai, human, spoof, bonafide), engine, family, kind, corpus, speaker,
-    /// language, licence
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    /// CSV of clips that are dropped (columns file, reason), may be given more than once
     #[arg(long, value_name = "CSV")]
-    manifest: PathBuf,
-    /// Folder that the manifest's files are relative to [default: the manifest's own]
-    #[arg(long, value_name = "DIR")]
-    clips: Option<PathBuf>,
+    drop: Vec<PathBuf>,
+    /// Leave out the clips of this kind, for example copy-synthesis; may be given more than once
+    #[arg(long, value_name = "KIND")]
+    exclude_kind: Vec<String>,
+    /// Keep only clips whose licence is of these classes, separated by commas [default: all]. GPL and
+    /// CC-BY-SA are share-alike: with `open,share-alike` the clips of Debian's main section stay
+    #[arg(long, value_name = "CLASSES", value_delimiter = ',',
+          value_parser = PossibleValuesParser::new(LICENCE_CLASSES))]
+    licences: Vec<String>,
     /// Feature set: classic, dynamic or artefact
     #[arg(long, default_value = "classic", value_name = "SET")]
     features: String,
@@ -59,6 +102,13 @@ struct EstimatorArgs {
     /// Inverse strength of the regularisation, for logistic
     #[arg(long, value_name = "C", default_value_t = LogisticSettings::default().c, value_parser = positive)]
     c: f64,
+    /// Landmarks, for kernel: what an artifact's size and a verdict's time grow with
+    #[arg(long, value_name = "N", default_value_t = KernelSettings::default().landmarks as u32,
+          value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    landmarks: u32,
+    /// Strength of the regularisation, for kernel
+    #[arg(long, value_name = "LAMBDA", default_value_t = f64::from(KernelSettings::default().lambda), value_parser = positive)]
+    lambda: f64,
     /// What weighs the same in training, for logistic: the two classes, or also the engine families
     /// and human sources within them
     #[arg(long, value_name = "OVER", default_value = Weighting::default().name(),
@@ -80,27 +130,39 @@ struct EstimatorArgs {
 }
 
 impl EstimatorArgs {
-    /// `folds`: calibration folds where none are asked for.
+    /// `folds`: calibration folds of a network where none are asked for.
     fn settings(&self, seed: u64, folds: u8) -> EstimatorSettings {
-        if self.model == "network" {
-            EstimatorSettings::Network(NetworkSettings {
+        match self.model.as_str() {
+            "network" => EstimatorSettings::Network(NetworkSettings {
                 steps: self.steps as usize,
                 batch: self.batch.into(),
                 average: self.average,
                 calibration_folds: self.calibration_folds.unwrap_or(folds).into(),
                 seed,
                 ..NetworkSettings::default()
-            })
-        } else if self.model == "logistic" {
-            EstimatorSettings::Logistic(LogisticSettings {
+            }),
+            "logistic" => EstimatorSettings::Logistic(LogisticSettings {
                 c: self.c,
                 weighting: Weighting::from_name(&self.weighting).unwrap_or_default(),
-            })
-        } else {
-            EstimatorSettings::RandomForest(ForestSettings {
+            }),
+            "gradient-boosting" => EstimatorSettings::GradientBoosting(BoostingSettings {
+                seed,
+                ..BoostingSettings::default()
+            }),
+            "kernel" => EstimatorSettings::Kernel(KernelSettings {
+                landmarks: self.landmarks as usize,
+                lambda: self.lambda as f32,
+                seed,
+                ..KernelSettings::default()
+            }),
+            "mlp" => EstimatorSettings::Mlp(MlpSettings {
+                seed,
+                ..MlpSettings::default()
+            }),
+            _ => EstimatorSettings::RandomForest(ForestSettings {
                 seed,
                 ..ForestSettings::default()
-            })
+            }),
         }
     }
 }
@@ -121,6 +183,7 @@ Examples:
   voxproof train --manifest training/public_sources.csv --clips corpus --hold-out training/held_out.csv --out models
   voxproof train --manifest corpus/manifest.csv --model logistic --copies 2 --out models
   voxproof train --manifest corpus/manifest.csv --model network --copies 2 --save-spectrograms s.bin --out models
+  voxproof train --manifest a/manifest.csv --manifest b.csv --clips a --clips b --licences open,share-alike --out models
 
 Writes NAME.bin (the artifact) and NAME.training.json. Clips that cannot be read are listed at the end.
 Exit status: 0 all clips were used, 1 some could not be, 2 wrong usage.")]
@@ -150,13 +213,29 @@ Examples:
   voxproof evaluate --manifest corpus/manifest.csv --protocol leave-family-source-out --report report
   voxproof evaluate --manifest corpus/manifest.csv --copies 2 --through study --report report
   voxproof evaluate --manifest corpus/manifest.csv --features channel --model logistic --report control
+  voxproof evaluate --manifest la.csv --clips LA --embedded default --report report
+  voxproof evaluate --manifest la.csv --clips LA --model-dir models --name linear --report report
 
-Fits a model for every fold and scores what the fold left out. Writes metrics.json and metrics.md.")]
+Fits a model for every fold and scores what the fold left out. With --embedded or --model-dir, nothing is
+fitted: that model is judged on all clips, with its own features. Writes metrics.json and metrics.md.
+Exit status: 0 all clips were used, 1 some could not be, 2 wrong usage.")]
 pub struct EvaluateArgs {
     #[command(flatten)]
     corpus: CorpusArgs,
     #[command(flatten)]
     estimator: EstimatorArgs,
+    /// Judge this embedded model (see `voxproof model`) and fit nothing
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["model_dir", "protocol", "model"])]
+    embedded: Option<String>,
+    /// Judge the model NAME.bin in this folder, as train writes it, and fit nothing
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["protocol", "model"])]
+    model_dir: Option<PathBuf>,
+    /// Which model in the folder of --model-dir [default: the only one in it]
+    #[arg(long, value_name = "NAME", requires = "model_dir")]
+    name: Option<String>,
+    /// Write scores for Speech DF Arena's toolkit (file and score, larger for bona fide) to this file
+    #[arg(long, value_name = "FILE")]
+    scores_arena: Option<PathBuf>,
     /// Protocol, may be given more than once [default: grouped for network, all others for the rest]
     #[arg(long, value_name = "NAME",
           value_parser = PossibleValuesParser::new(Protocol::ALL.iter().map(|p| p.name())))]
@@ -186,8 +265,12 @@ impl CorpusArgs {
         let features = FeatureSet::from_name(&self.features)
             .ok_or_else(|| Failure::Usage(format!("no feature set named '{}'", self.features)))?;
         Ok(CorpusOptions {
-            manifest: self.manifest.clone(),
-            clips: self.clips.clone(),
+            manifests: self.manifests.sources()?,
+            selection: Selection {
+                drop: self.drop.clone(),
+                exclude_kinds: self.exclude_kind.clone(),
+                licences: self.licences.clone(),
+            },
             features,
             feature_table: self.feature_table.clone(),
             save_features: self.save_features.clone(),
@@ -244,6 +327,13 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode, Failure> {
 
 /// Runs the protocols and prints their table.
 pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
+    if let Some(model) = args.existing()? {
+        return judge(args, &model);
+    }
+    if args.scores_arena.is_some() {
+        let problem = "--scores-arena needs a model to judge: --embedded NAME or --model-dir DIR";
+        return Err(Failure::Usage(problem.into()));
+    }
     let protocols = if args.protocol.is_empty() {
         match args.estimator.model.as_str() {
             "network" => vec![Protocol::Grouped],
@@ -280,41 +370,121 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
     Ok(listed(&report.corpus.skipped))
 }
 
-fn failure(error: TrainingError) -> Failure {
+impl EvaluateArgs {
+    /// The model to judge, if it is one that exists.
+    fn existing(&self) -> Result<Option<Model>, Failure> {
+        let usage = |problem: String| Failure::Usage(problem);
+        if let Some(name) = &self.embedded {
+            let model = Model::embedded(name).map_err(|error| usage(error.to_string()))?;
+            return Ok(Some(model));
+        }
+        let Some(folder) = &self.model_dir else {
+            return Ok(None);
+        };
+        let path = match &self.name {
+            Some(name) => folder.join(format!("{name}.bin")),
+            None => only_artifact(folder)?,
+        };
+        let named = |problem: String| Failure::Usage(format!("{}: {problem}", path.display()));
+        let bytes = std::fs::read(&path).map_err(|error| named(error.to_string()))?;
+        let model = Model::from_bytes(&bytes).map_err(|error| named(error.to_string()))?;
+        Ok(Some(model))
+    }
+}
+
+/// The one `NAME.bin` of a folder.
+fn only_artifact(folder: &Path) -> Result<PathBuf, Failure> {
+    let entries = std::fs::read_dir(folder)
+        .map_err(|error| Failure::Usage(format!("{}: {error}", folder.display())))?;
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "bin"))
+        .collect();
+    found.sort();
+    match &found[..] {
+        [one] => Ok(one.clone()),
+        [] => Err(Failure::Usage(format!(
+            "there is no NAME.bin in {}",
+            folder.display()
+        ))),
+        several => {
+            let names: Vec<_> = several
+                .iter()
+                .filter_map(|path| path.file_stem()?.to_str())
+                .collect();
+            Err(Failure::Usage(format!(
+                "{} holds several models, --name chooses one: {}",
+                folder.display(),
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+/// Judges an existing model.
+fn judge(args: &EvaluateArgs, model: &Model) -> Result<ExitCode, Failure> {
+    let options = ScoreOptions {
+        corpus: args.corpus.options(&[])?,
+        report: Some(args.report.clone()),
+        scores: args.scores.clone(),
+        scores_arena: args.scores_arena.clone(),
+        seed: args.corpus.seed,
+        jobs: args.corpus.jobs(),
+    };
+    let bars = Bars::default();
+    let report =
+        training::score(model, &options, &|progress| bars.show(progress)).map_err(failure)?;
+    bars.finish();
+    println!("{}", report.markdown());
+    Ok(listed(&report.corpus.skipped))
+}
+
+/// What kind of failure an error is.
+pub fn failure(error: TrainingError) -> Failure {
     match error {
         TrainingError::Manifest { .. }
+        | TrainingError::AmbiguousFile { .. }
+        | TrainingError::Layout { .. }
         | TrainingError::OneClass { .. }
         | TrainingError::NothingToLeaveOut { .. } => Failure::Usage(error.to_string()),
         _ => Failure::Run(error.to_string()),
     }
 }
 
+/// Clips that are listed one by one on a terminal; reports hold all of them.
+const LISTED: usize = 1000;
+
 /// Lists the clips that were left out because they could not be used: never silently.
-fn listed(skipped: &[Skipped]) -> ExitCode {
+pub fn listed(skipped: &[Skipped]) -> ExitCode {
     if skipped.is_empty() {
         return ExitCode::from(ALL_JUDGED);
     }
     eprintln!("{} clips could not be used:", skipped.len());
-    for clip in skipped {
+    for clip in skipped.iter().take(LISTED) {
         eprintln!("  {}: {}", clip.file, clip.reason);
+    }
+    if skipped.len() > LISTED {
+        eprintln!("  and {} more", skipped.len() - LISTED);
     }
     ExitCode::from(SOME_FAILED)
 }
 
 /// One progress bar at a time, for the stage that runs.
 #[derive(Default)]
-struct Bars {
+pub struct Bars {
     current: Mutex<Option<(Stage, ProgressBar)>>,
 }
 
 impl Bars {
-    fn show(&self, progress: Progress) {
+    /// Shows how far a stage has come.
+    pub fn show(&self, progress: Progress) {
         let Ok(mut current) = self.current.lock() else {
             return;
         };
         if !matches!(&*current, Some((stage, _)) if *stage == progress.stage) {
             let bar = progress_bar(progress.total as u64).with_message(match progress.stage {
                 Stage::Features => "features",
+                Stage::Fingerprint => "reading",
                 Stage::Fit => "fitting",
                 Stage::Evaluate(protocol) => protocol.name(),
             });
@@ -327,7 +497,8 @@ impl Bars {
         }
     }
 
-    fn finish(&self) {
+    /// Leaves the last bar as it is.
+    pub fn finish(&self) {
         if let Ok(Some((_, bar))) = self.current.lock().as_deref() {
             bar.finish();
         }

@@ -29,9 +29,10 @@ const RATES: [f64; 11] = [
 ];
 const PAIRS: usize = BANDS.len() * (BANDS.len() - 1) / 2;
 
+/// Values of the fast modulation, which come first.
+pub const FAST_MODULATION: usize = (RATES.len() - 1) * BANDS.len();
 /// Number of values.
-pub const COUNT: usize =
-    (RATES.len() - 1) * BANDS.len() + 2 * PAIRS + 2 * moments::NAMES.len() * BANDS.len();
+pub const COUNT: usize = FAST_MODULATION + 2 * PAIRS + 2 * moments::NAMES.len() * BANDS.len();
 
 /// Names of the values, in their order.
 pub fn names() -> Vec<String> {

@@ -104,8 +104,9 @@ impl Lpc {
     /// Appends the [`COUNT`] values of `speech`, 16 kHz and at least a frame, to `values`.
     pub fn extend(&self, speech: &[f32], values: &mut Vec<f64>) {
         let frames: Vec<&[f32]> = speech.windows(FRAME).step_by(STEP).collect();
-        let energy = |frame: &&[f32]| frame.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
-        let energies: Vec<f64> = frames.iter().map(energy).collect();
+        // Frames overlap by half: each half is summed once.
+        let halves: Vec<f64> = speech.chunks_exact(STEP).map(energy).collect();
+        let energies: Vec<f64> = halves.windows(2).map(|pair| pair[0] + pair[1]).collect();
         let threshold = percentile(&energies, LOUD_PERCENTILE);
 
         let mut tracks: [Vec<f64>; TRACKS.len()] = Default::default();
@@ -196,6 +197,17 @@ impl Lpc {
             mean(logs) - mean(sums).ln(),
         ]
     }
+}
+
+/// Sum of squares.
+fn energy(samples: &[f32]) -> f64 {
+    let mut sums = [0.0_f64; LANES];
+    for x in samples.chunks(LANES) {
+        for (sum, &x) in sums.iter_mut().zip(x) {
+            *sum += f64::from(x) * f64::from(x);
+        }
+    }
+    sums.iter().sum()
 }
 
 /// Lags 0 to 16 of a frame's autocorrelation. In `f64`: prediction solves for small differences of them.

@@ -40,6 +40,25 @@ pub const COUNT: usize = dynamic::COUNT
     + lpc::COUNT
     + envelope::COUNT;
 
+/// Where each group ends: the values of `dynamic`, then a group for each further aspect; fast modulation and how bands
+/// move together are two.
+pub const GROUP_ENDS: [usize; 7] = {
+    let spectrum = dynamic::COUNT;
+    let texture = spectrum + texture::COUNT;
+    let phase = texture + phase::COUNT;
+    let harmonicity = phase + harmonicity::COUNT;
+    let lpc = harmonicity + lpc::COUNT;
+    [
+        spectrum,
+        texture,
+        phase,
+        harmonicity,
+        lpc,
+        lpc + envelope::FAST_MODULATION,
+        COUNT,
+    ]
+};
+
 /// Names of the values, in their order.
 pub fn names() -> Vec<String> {
     [

@@ -12,7 +12,9 @@ pub const NAMES: [&str; 3] = ["std", "skewness", "kurtosis"];
 /// origin; NaN without values.
 fn of_powers([mean, a2, a3, a4]: [f64; 4]) -> [f64; 3] {
     let square = mean * mean;
-    let variance = (a2 - square).max(0.0) + 1e-12;
+    // Rounding may bring it below 0; `max` would take NaN for 0.
+    let variance = a2 - square;
+    let variance = if variance < 0.0 { 0.0 } else { variance } + 1e-12;
     let m3 = a3 - 3.0 * mean * a2 + 2.0 * square * mean;
     let m4 = a4 - 4.0 * mean * a3 + 6.0 * square * a2 - 3.0 * square * square;
     let deviation = variance.sqrt();
@@ -79,11 +81,11 @@ impl FrameSums {
     /// Adds a value of each region.
     #[inline(always)]
     pub fn push(&mut self, x: &Lanes) {
-        for region in 0..REGIONS {
-            let square = x[region] * x[region];
-            self.0[0][region] += x[region];
+        for (region, &x) in x.iter().enumerate() {
+            let square = x * x;
+            self.0[0][region] += x;
             self.0[1][region] += square;
-            self.0[2][region] += square * x[region];
+            self.0[2][region] += square * x;
             self.0[3][region] += square * square;
         }
     }

@@ -227,8 +227,10 @@ mod tests {
         let spectrum = |t: usize, noise: bool| -> Vec<Complex<f64>> {
             let angle = |bin: usize| {
                 if noise {
-                    let n = (t * 257 + bin) as u32;
-                    f64::from(n.wrapping_mul(n).wrapping_mul(2_654_435_761) >> 8) / 1e3
+                    // Two rounds of multiplying and mixing (squares alone are a chirp, which is coherent).
+                    let n = ((t * 257 + bin) as u32).wrapping_mul(2_654_435_761);
+                    let n = (n ^ (n >> 15)).wrapping_mul(2_246_822_519);
+                    f64::from((n ^ (n >> 13)) >> 8) / 1e3
                 } else {
                     0.3 * bin as f64 + 0.7 * t as f64
                 }

@@ -20,7 +20,7 @@ const BANDS: [(&str, Range<usize>); 2] = [("low", 8..128), ("high", 128..240)];
 const PHASE_BANDS: [Range<usize>; 4] = [4..32, 32..64, 64..128, 128..200];
 /// Of the differences in row-major order `[bins][frames]`, every seventh goes into skewness and kurtosis.
 const STEP: usize = 7;
-/// Sums that run side by side in vector registers; it divides the widths of the phase bands.
+/// Sums that run side by side in vector registers.
 const LANES: usize = 4;
 
 /// Number of values.
@@ -51,20 +51,22 @@ pub fn names() -> Vec<String> {
 #[derive(Debug)]
 pub struct Texture {
     stft: Stft,
-    /// What turns a bin's phase back by the advance of a sine at its centre over one hop, shape `[257]`.
-    turns: Vec<Complex<f64>>,
+    /// What turns a bin's phase back by the advance of a sine at its centre over one hop, real and imaginary parts.
+    turns: [[f64; BINS]; 2],
 }
 
 impl Default for Texture {
     fn default() -> Self {
-        let turn = |bin: usize| {
+        let angle = |bin: usize| {
             let cycles = (HOP * bin % FFT_SIZE) as f64 / FFT_SIZE as f64;
-            Complex::from_polar(1.0, -2.0 * PI * cycles)
+            -2.0 * PI * cycles
         };
-        let stft = Stft::new(FFT_SIZE, 400);
         Self {
-            turns: (0..stft.bins()).map(turn).collect(),
-            stft,
+            stft: Stft::new(FFT_SIZE, 400),
+            turns: [
+                std::array::from_fn(|bin| angle(bin).cos()),
+                std::array::from_fn(|bin| angle(bin).sin()),
+            ],
         }
     }
 }
@@ -118,6 +120,54 @@ impl Frame {
     }
 }
 
+/// Advances of the phases over one hop beyond those of sines at the bins' centres, as unit numbers, and the sizes of
+/// their angles.
+#[derive(Debug)]
+struct Advances {
+    re: [f64; BINS],
+    im: [f64; BINS],
+    sizes: [f64; BINS],
+}
+
+impl Default for Advances {
+    fn default() -> Self {
+        Self {
+            re: [0.0; BINS],
+            im: [0.0; BINS],
+            sizes: [0.0; BINS],
+        }
+    }
+}
+
+impl Advances {
+    fn read(&mut self, now: &Frame, before: &Frame, turns: &[[f64; BINS]; 2]) {
+        let [turn_re, turn_im] = turns;
+        for bin in 0..BINS {
+            let (a, b) = (now.re[bin], now.im[bin]);
+            let (c, d) = (before.re[bin], before.im[bin]);
+            let (x, y) = (a * c + b * d, b * c - a * d);
+            self.re[bin] = x * turn_re[bin] - y * turn_im[bin];
+            self.im[bin] = x * turn_im[bin] + y * turn_re[bin];
+        }
+        for ((size, re), im) in self.sizes.iter_mut().zip(&self.re).zip(&self.im) {
+            *size = angle_size(*re, *im);
+        }
+    }
+}
+
+/// Sum of values, several side by side.
+fn sum(values: &[f64]) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let chunks = values.chunks_exact(LANES);
+    let rest: f64 = chunks.remainder().iter().sum();
+    for x in chunks {
+        for (sum, x) in lanes.iter_mut().zip(x) {
+            *sum += x;
+        }
+    }
+    lanes.iter().sum::<f64>() + rest
+}
+
 impl Texture {
     /// Appends the [`COUNT`] values of `speech`, 16 kHz and at least two frames, to `values`; `listener` hears the
     /// spectra.
@@ -130,6 +180,7 @@ impl Texture {
         let (mut levels, mut squares) = ([0.0; BINS], [0.0; BINS]);
         let (mut over_time_re, mut over_time_im) = ([0.0; BINS], [0.0; BINS]);
         let mut differences = [0.0; BINS];
+        let mut advances = Advances::default();
 
         let mut frame = 0;
         self.stft.frames(speech, |spectrum| {
@@ -162,28 +213,16 @@ impl Texture {
                 }
             }
             if frame > 0 {
+                advances.read(&now, &before, &self.turns);
+                for bin in 0..BINS {
+                    over_time_re[bin] += advances.re[bin];
+                    over_time_im[bin] += advances.im[bin];
+                }
                 for (band, range) in phases.iter_mut().zip(PHASE_BANDS) {
-                    let mut angles = [0.0; LANES];
-                    let (mut sum_re, mut sum_im) = ([0.0; LANES], [0.0; LANES]);
-                    for start in range.step_by(LANES) {
-                        for lane in 0..LANES {
-                            let bin = start + lane;
-                            let turn = self.turns[bin];
-                            let (a, b) = (now.re[bin], now.im[bin]);
-                            let (c, d) = (before.re[bin], before.im[bin]);
-                            let (x, y) = (a * c + b * d, b * c - a * d);
-                            let re = x * turn.re - y * turn.im;
-                            let im = x * turn.im + y * turn.re;
-                            angles[lane] += angle_size(re, im);
-                            sum_re[lane] += re;
-                            sum_im[lane] += im;
-                            over_time_re[bin] += re;
-                            over_time_im[bin] += im;
-                        }
-                    }
-                    let total = |lanes: [f64; LANES]| lanes.iter().sum::<f64>();
-                    band.angles += total(angles);
-                    band.lengths += total(sum_re).hypot(total(sum_im));
+                    band.angles += sum(&advances.sizes[range.clone()]);
+                    let re = sum(&advances.re[range.clone()]);
+                    let im = sum(&advances.im[range]);
+                    band.lengths += (re * re + im * im).sqrt();
                 }
             }
             std::mem::swap(&mut now, &mut before);
@@ -241,8 +280,8 @@ fn angle_size(re: f64, im: f64) -> f64 {
     for odd in [17.0, 15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0, 1.0] {
         series = 1.0 / odd - series * q;
     }
-    let angle = 4.0 * t * series;
-    if re < 0.0 { PI - angle } else { angle }
+    // Without a branch: the angle, or what it lacks to half a turn.
+    PI / 2.0 - (PI / 2.0 - 4.0 * t * series).copysign(re)
 }
 
 #[cfg(test)]

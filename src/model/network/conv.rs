@@ -14,7 +14,7 @@ use super::Conv;
 const PANEL: usize = 16;
 
 /// A layer laid out for its input's bands.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Layer {
     /// Extent of the kernel over frames and its step.
     kernel: usize,

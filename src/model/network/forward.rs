@@ -12,7 +12,7 @@ const BLOCK: usize = 32;
 const VARIANCE_FLOOR: f32 = 1e-4;
 
 /// A network laid out to run; shared between threads.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Runner {
     layers: Vec<Layer>,
     bands: usize,

@@ -9,22 +9,12 @@ use crate::audio::SAMPLE_RATE;
 const PADDING: usize = 2_205;
 
 /// Plans and buffers, reused from clip to clip; one for each thread.
+#[derive(Default)]
 pub struct Filter {
     planner: RealFftPlanner<f32>,
     time: Vec<f32>,
     spectrum: Vec<Complex<f32>>,
     other: Vec<Complex<f32>>,
-}
-
-impl Default for Filter {
-    fn default() -> Self {
-        Self {
-            planner: RealFftPlanner::new(),
-            time: Vec::new(),
-            spectrum: Vec::new(),
-            other: Vec::new(),
-        }
-    }
 }
 
 impl std::fmt::Debug for Filter {
@@ -117,7 +107,7 @@ mod tests {
         for n in 1..5_000 {
             let size = smooth(n);
             assert!(
-                size >= n && size % 2 == 0 && size <= (2 * n).max(16),
+                size >= n && size.is_multiple_of(2) && size <= (2 * n).max(16),
                 "{n} {size}"
             );
         }

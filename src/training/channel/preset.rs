@@ -258,8 +258,8 @@ fn mp3_file(draws: &mut Draws, shares: &Shares) -> Mp3 {
     let bitrate = draws.pick(&mp3::BITRATES[..within]);
     // Nobody stores 16 kbit/s at 44.1 kHz, nor 128 at 16.
     let rates: &[u32] = match bitrate {
-        ..40 => &[16_000, 22_050, 24_000],
-        ..80 => &[16_000, 22_050, 24_000, 44_100],
+        0..40 => &[16_000, 22_050, 24_000],
+        40..80 => &[16_000, 22_050, 24_000, 44_100],
         _ => &[22_050, 24_000, 44_100, 48_000],
     };
     Mp3 {

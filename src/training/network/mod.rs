@@ -30,5 +30,5 @@ pub mod spectrogram_table;
 pub use architecture::Architecture;
 pub use estimate::{FEATURES, fit_calibrated, score_folds};
 pub use fit::{Example, NetworkSettings, fit};
-pub use front_end::FrontEnd;
+pub use front_end::{FrontEnd, FrontEndScratch};
 pub use spectrogram::Spectrogram;

@@ -1,0 +1,184 @@
+//! A kernel machine on landmarks: how alike a clip is to some clips of the training, group of features by group.
+//!
+//! One Gaussian kernel over hundreds of features sees two clips as alike only where nearly all of them agree. A sum of
+//! one kernel for each group (spectrum, phase, residual ...) lets each group speak for itself; what the groups say is
+//! weighed by the training alone.
+
+use wincode::{SchemaRead, SchemaWrite};
+
+/// Standardised values are limited to this many deviations either way, in landmarks and in clips.
+pub const LIMIT: f32 = 4.0;
+/// Steps of a landmark's byte from 0 to [`LIMIT`].
+const STEPS: f32 = 127.0;
+/// Most landmarks and most features: scoring stays within milliseconds whatever an artifact says.
+const MOST: usize = 65_536;
+
+/// The score `sum_i c_i * k(z, l_i)` of standardised values `z`, with landmarks `l_i` and
+/// `k(a, b) = level + mean over groups g of exp(-gamma * |a_g - b_g|^2 / d_g)`, where `d_g` is the number of features of
+/// group `g`. Sum of kernels over parts: Goenen and Alpaydin, "Multiple kernel learning algorithms", JMLR 12, 2011;
+/// landmarks: Smola and Schoelkopf, "Sparse greedy matrix approximation", ICML 2000.
+#[derive(Debug, Clone, PartialEq, SchemaWrite, SchemaRead)]
+pub struct Kernel {
+    /// Steepness of the Gaussians.
+    pub gamma: f32,
+    /// What any two clips have in common: the constant of the score.
+    pub level: f32,
+    /// Where each group of features ends, rising; the last is the number of features.
+    pub ends: Vec<u32>,
+    /// Landmarks in steps of `LIMIT / 127`, shape `[landmarks][features]`.
+    pub landmarks: Vec<i8>,
+    /// Coefficient of each landmark, shape `[landmarks]`.
+    pub coefficients: Vec<f32>,
+}
+
+/// A standardised value as landmarks store it.
+#[must_use]
+pub fn quantise(z: f32) -> i8 {
+    // NaN becomes 0, the average: a feature that could not be computed should say nothing.
+    (z.clamp(-LIMIT, LIMIT) * (STEPS / LIMIT)).round() as i8
+}
+
+/// The standardised value that a landmark's byte stands for.
+#[must_use]
+pub fn restore(byte: i8) -> f32 {
+    f32::from(byte) * (LIMIT / STEPS)
+}
+
+impl Kernel {
+    /// Number of features.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        self.ends.last().map_or(0, |&end| end as usize)
+    }
+
+    /// Score of standardised values `x`, shape `[features]`. A value that is not finite counts as average.
+    #[must_use]
+    pub fn score(&self, x: &[f32]) -> f64 {
+        // In the landmarks' own steps, so that a landmark is read as it is stored.
+        let scaled = |&x: &f32| {
+            let x = if x.is_nan() { 0.0 } else { x };
+            x.clamp(-LIMIT, LIMIT) * (STEPS / LIMIT)
+        };
+        let x: Vec<f32> = x.iter().map(scaled).collect();
+        let step = LIMIT / STEPS;
+        let steepness = self.gamma * step * step;
+        let groups = self.ends.len() as f32;
+        let landmarks = self.landmarks.chunks_exact(self.features());
+        let terms = landmarks.zip(&self.coefficients).map(|(landmark, &c)| {
+            let mut start = 0;
+            let mut alike = 0.0;
+            for &end in &self.ends {
+                let group = start..end as usize;
+                let squared = squared_distance(&x[group.clone()], &landmark[group.clone()]);
+                alike += (-steepness * squared / group.len() as f32).exp();
+                start = end as usize;
+            }
+            f64::from(c) * f64::from(self.level + alike / groups)
+        });
+        terms.sum()
+    }
+
+    /// What could make scoring panic or its scores meaningless, if anything.
+    pub(super) fn defect(&self) -> Option<String> {
+        let rising = self.ends.windows(2).all(|pair| pair[0] < pair[1]);
+        if self.ends.first().is_none_or(|&end| end == 0) || !rising {
+            return Some("the groups of features are empty or out of order".into());
+        }
+        let (features, count) = (self.features(), self.coefficients.len());
+        if features > MOST || count > MOST || self.landmarks.len() != features * count {
+            return Some(format!(
+                "{} landmark values for {count} landmarks of {features} features",
+                self.landmarks.len()
+            ));
+        }
+        let numbers = [self.gamma, self.level];
+        let sound = numbers.iter().all(|x| x.is_finite() && *x >= 0.0);
+        if !sound || self.coefficients.iter().any(|c| !c.is_finite()) {
+            return Some("a number of the kernel machine is not finite".into());
+        }
+        None
+    }
+}
+
+/// `|x - landmark|^2` in eight partial sums: in order, one sum could not use vector instructions.
+fn squared_distance(x: &[f32], landmark: &[i8]) -> f32 {
+    let mut sums = [0.0f32; 8];
+    let (xs, ls) = (x.chunks_exact(8), landmark.chunks_exact(8));
+    let rest = xs.remainder().iter().zip(ls.remainder());
+    let rest: f32 = rest.map(|(x, &l)| (x - f32::from(l)).powi(2)).sum();
+    for (x, l) in xs.zip(ls) {
+        for k in 0..8 {
+            let off = x[k] - f32::from(l[k]);
+            sums[k] += off * off;
+        }
+    }
+    sums.iter().sum::<f32>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> Kernel {
+        Kernel {
+            gamma: 0.3,
+            level: 0.1,
+            ends: vec![3, 20],
+            landmarks: (0..60).map(|i| (i * 37 % 255) as i8).collect(),
+            coefficients: vec![0.5, -1.0, 2.0],
+        }
+    }
+
+    #[test]
+    fn the_score_is_the_sum_over_landmarks_of_the_mean_over_groups() {
+        let kernel = small();
+        let x: Vec<f32> = (0..20).map(|i| (i as f32 - 9.0) * 0.6).collect();
+        let limited: Vec<f64> = x.iter().map(|x| f64::from(x.clamp(-4.0, 4.0))).collect();
+        let mut expected = 0.0;
+        for (landmark, c) in kernel.landmarks.chunks(20).zip([0.5, -1.0, 2.0]) {
+            let off = |i: usize| limited[i] - f64::from(landmark[i]) * 4.0 / 127.0;
+            let group = |from: usize, to: usize| {
+                let squared: f64 = (from..to).map(|i| off(i) * off(i)).sum();
+                (-0.3 * squared / (to - from) as f64).exp()
+            };
+            expected += c * (0.1 + (group(0, 3) + group(3, 20)) / 2.0);
+        }
+        assert!((kernel.score(&x) - expected).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_value_that_is_not_a_number_counts_as_average() {
+        let kernel = small();
+        let mut x = vec![0.5; 20];
+        x[7] = 0.0;
+        let average = kernel.score(&x);
+        x[7] = f32::NAN;
+        assert_eq!(kernel.score(&x), average);
+    }
+
+    #[test]
+    fn quantising_is_within_half_a_step_and_limited() {
+        for z in [-9.0f32, -4.0, -1.234, 0.0, 0.015, 2.5, 4.0, 100.0] {
+            let off = restore(quantise(z)) - z.clamp(-4.0, 4.0);
+            assert!(off.abs() <= 0.5 * LIMIT / STEPS + 1e-6, "{z}: {off}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_a_defect() {
+        assert_eq!(small().defect(), None);
+        let spoilt: [fn(&mut Kernel); 6] = [
+            |k| k.ends = vec![],
+            |k| k.ends = vec![3, 3],
+            |k| k.ends = vec![0, 20],
+            |k| k.landmarks.truncate(59),
+            |k| k.gamma = f32::NAN,
+            |k| k.coefficients[1] = f32::INFINITY,
+        ];
+        for spoil in spoilt {
+            let mut kernel = small();
+            spoil(&mut kernel);
+            assert!(kernel.defect().is_some(), "{kernel:?}");
+        }
+    }
+}

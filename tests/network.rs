@@ -1,0 +1,487 @@
+//! A network against a direct computation of its definition, and what it takes to be served.
+
+use voxproof::analysis::{Analyser, Analysis, AnalysisScratch};
+use voxproof::audio::Waveform;
+use voxproof::features::{Extractor, FeatureError, FeatureSet, Scratch};
+use voxproof::model::network::{RunScratch, Runner, StoredNetwork};
+use voxproof::model::{
+    ArtifactError, Calibration, Conv, Ensemble, Estimator, FeaturePart, Logistic, Model, Network,
+    NetworkPart, Scaler, encode_ensemble,
+};
+
+const BANDS: usize = 128;
+
+/// Numbers of a linear congruential generator.
+struct Draws(u32);
+
+impl Draws {
+    /// In -1.0..1.0.
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 8) as f32 / 8_388_608.0 - 1.0
+    }
+
+    fn up_to(&mut self, most: usize) -> usize {
+        self.next();
+        1 + (self.0 >> 8) as usize % most
+    }
+
+    fn many(&mut self, count: usize, gain: f32) -> Vec<f32> {
+        (0..count).map(|_| gain * self.next()).collect()
+    }
+
+    fn conv(
+        &mut self,
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+        io: [usize; 2],
+    ) -> Conv {
+        let fan = kernel[0] * kernel[1] * io[0];
+        Conv {
+            kernel: kernel.map(|k| k as u8),
+            stride: stride.map(|s| s as u8),
+            padding: padding.map(|p| p as u8),
+            inputs: io[0] as u16,
+            outputs: io[1] as u16,
+            weights: self.many(fan * io[1], (3.0 / fan as f32).sqrt()),
+            bias: self.many(io[1], 0.1),
+        }
+    }
+
+    /// Any kernels, strides (beyond the kernel too), paddings and widths.
+    fn network(&mut self) -> Network {
+        let (mut bands, mut inputs) = (BANDS, 1);
+        let mut layers = Vec::new();
+        for layer in 0..self.up_to(3) {
+            let kernel = [self.up_to(4), self.up_to(4)];
+            // The first layer halves the bands at least, so that the last one can span what is left.
+            let least = if layer == 0 { 2 } else { 1 };
+            let stride = [self.up_to(2), self.up_to(5).max(least)];
+            let padding = kernel.map(|k| self.up_to(k) - 1);
+            let outputs = self.up_to(37);
+            layers.push(self.conv(kernel, stride, padding, [inputs, outputs]));
+            bands = (bands + 2 * padding[1] - kernel[1]) / stride[1] + 1;
+            inputs = outputs;
+        }
+        let outputs = self.up_to(50);
+        let kernel = [self.up_to(3), bands.min(64)];
+        // What is left of more than the longest kernel is stepped over.
+        layers.push(self.conv(kernel, [1, 64], [0, 0], [inputs, outputs]));
+        Network {
+            bands: BANDS as u16,
+            window: 40 + self.up_to(30) as u16,
+            scale: 0.5,
+            layers,
+            head: self.many(2 * outputs, 1.0),
+            head_bias: self.next(),
+        }
+    }
+}
+
+/// The definition of one layer, value by value; `[frames][bands][channels]`.
+fn naive_conv(conv: &Conv, x: &[f64], shape: [usize; 2]) -> (Vec<f64>, [usize; 2]) {
+    let (inputs, outputs) = (usize::from(conv.inputs), usize::from(conv.outputs));
+    let kernel = conv.kernel.map(usize::from);
+    let stride = conv.stride.map(usize::from);
+    let padding = conv.padding.map(usize::from);
+    let left: [usize; 2] =
+        std::array::from_fn(|a| (shape[a] + 2 * padding[a] - kernel[a]) / stride[a] + 1);
+    let mut out = Vec::new();
+    for t in 0..left[0] {
+        for b in 0..left[1] {
+            for o in 0..outputs {
+                let mut sum = f64::from(conv.bias[o]);
+                for kt in 0..kernel[0] {
+                    for kb in 0..kernel[1] {
+                        let at = (t * stride[0] + kt).checked_sub(padding[0]);
+                        let band = (b * stride[1] + kb).checked_sub(padding[1]);
+                        let (Some(at), Some(band)) = (at, band) else {
+                            continue;
+                        };
+                        if at >= shape[0] || band >= shape[1] {
+                            continue;
+                        }
+                        for i in 0..inputs {
+                            let w =
+                                conv.weights[((kt * kernel[1] + kb) * inputs + i) * outputs + o];
+                            sum += f64::from(w) * x[(at * shape[1] + band) * inputs + i];
+                        }
+                    }
+                }
+                out.push(sum.max(0.0));
+            }
+        }
+    }
+    (out, left)
+}
+
+/// Start and logit of each window.
+fn naive(network: &Network, frames: &[f32]) -> Vec<(usize, f64)> {
+    let count = frames.len() / BANDS;
+    let window = usize::from(network.window);
+    let length = count.max(window);
+    let mean = |b: usize| {
+        (0..count)
+            .map(|t| f64::from(frames[t * BANDS + b]))
+            .sum::<f64>()
+            / count as f64
+    };
+    let means: Vec<f64> = (0..BANDS).map(mean).collect();
+    let mut x: Vec<f64> = (0..length * BANDS)
+        .map(|at| {
+            let (t, b) = (at / BANDS % count, at % BANDS);
+            (f64::from(frames[t * BANDS + b]) - means[b]) * f64::from(network.scale)
+        })
+        .collect();
+    let mut shape = [length, BANDS];
+    let mut stride = 1;
+    for layer in &network.layers {
+        (x, shape) = naive_conv(layer, &x, shape);
+        stride *= usize::from(layer.stride[0]);
+    }
+    assert_eq!(shape[1], 1);
+    let channels = network.head.len() / 2;
+    let spare = length - window;
+    let steps = (spare as f64 / (window as f64 / 2.0)).ceil() as usize;
+    (0..=steps)
+        .map(|step| {
+            let start = (spare * step).checked_div(steps).unwrap_or(0);
+            let range = start / stride..(start / stride + window / stride).min(shape[0]);
+            let n = range.len() as f64;
+            let mut logit = f64::from(network.head_bias);
+            for c in 0..channels {
+                let track: Vec<f64> = range.clone().map(|t| x[t * channels + c]).collect();
+                let mean = track.iter().sum::<f64>() / n;
+                let variance = track.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+                logit += f64::from(network.head[c]) * mean
+                    + f64::from(network.head[channels + c]) * (variance + 1e-4).sqrt();
+            }
+            (start, logit)
+        })
+        .collect()
+}
+
+#[test]
+fn the_windows_are_those_of_the_definition() {
+    let mut draws = Draws(3);
+    let mut scratch = RunScratch::default();
+    for case in 0..40 {
+        let network = draws.network();
+        assert_eq!(network.defect(), None, "case {case}");
+        // From far below a window to several, never a round number of blocks.
+        let count = draws.up_to(170);
+        let frames = draws.many(count * BANDS, 3.0);
+        let found = Runner::new(&network).windows(&frames, &mut scratch);
+        let expected = naive(&network, &frames);
+        assert_eq!(found.len(), expected.len(), "case {case}");
+        for (window, (start, logit)) in found.iter().zip(&expected) {
+            assert_eq!(window.start, *start, "case {case}");
+            assert_eq!(window.frames, usize::from(network.window).min(count));
+            let off = (window.logit - logit).abs();
+            assert!(
+                off < 2e-4 * (1.0 + logit.abs()),
+                "case {case}: {} is not {logit}",
+                window.logit
+            );
+        }
+    }
+    let runner = Runner::new(&draws.network());
+    assert!(runner.windows(&[], &mut scratch).is_empty());
+}
+
+/// Three layers that leave what the served shape leaves, small enough for tests.
+fn served() -> Network {
+    let mut draws = Draws(11);
+    Network {
+        bands: BANDS as u16,
+        window: 256,
+        scale: 0.5,
+        layers: vec![
+            draws.conv([3, 3], [2, 4], [1, 1], [1, 16]),
+            draws.conv([3, 3], [2, 4], [1, 1], [16, 24]),
+            draws.conv([1, 8], [1, 1], [0, 0], [24, 32]),
+        ],
+        head: draws.many(64, 0.5),
+        head_bias: 0.3,
+    }
+}
+
+#[test]
+fn eight_bits_change_logits_little() {
+    let network = served();
+    let rounded = StoredNetwork::new(&network).unwrap().restore().unwrap();
+    assert_ne!(network, rounded);
+    let mut scratch = RunScratch::default();
+    let frames = Draws(5).many(600 * BANDS, 3.0);
+    let exact = Runner::new(&network).windows(&frames, &mut scratch);
+    let coarse = Runner::new(&rounded).windows(&frames, &mut scratch);
+    for (exact, coarse) in exact.iter().zip(&coarse) {
+        let off = (exact.logit - coarse.logit).abs();
+        assert!(off < 0.05, "{} became {}", exact.logit, coarse.logit);
+    }
+}
+
+#[test]
+fn what_could_not_be_run_is_refused() {
+    type Change = fn(&mut Network);
+    let changes: [(Change, &str); 16] = [
+        (|n| n.bands = 64, "64 bands"),
+        (|n| n.window = 0, "window of 0"),
+        (|n| n.window = 2, "strides of 4 frames"),
+        (|n| n.scale = f32::NAN, "scale"),
+        (|n| n.layers.clear(), "0 layers"),
+        (|n| n.layers[0].stride[0] = 0, "stride 0"),
+        (|n| n.layers[1].kernel[1] = 0, "kernel 0"),
+        (|n| n.layers[1].padding[0] = 3, "padding 3"),
+        (
+            |n| n.layers[1].inputs = 15,
+            "layer 2: it has 15 channels in",
+        ),
+        (|n| n.layers[0].outputs = 0, "0 out"),
+        (|n| n.layers[0].weights.truncate(9), "9 weights"),
+        (|n| n.layers[2].bias[3] = f32::INFINITY, "layer 3: a weight"),
+        (|n| n.layers[0].kernel[1] = 2, "weights"),
+        (|n| n.layers[1].stride[1] = 2, "9 bands instead of 1"),
+        (|n| n.head.truncate(63), "head has 63"),
+        (|n| n.head_bias = f32::NAN, "the head is not a finite"),
+    ];
+    for (change, named) in changes {
+        let mut network = served();
+        change(&mut network);
+        let defect = network.defect().expect(named);
+        assert!(defect.contains(named), "'{defect}' does not say '{named}'");
+        assert_eq!(StoredNetwork::new(&network), Err(defect));
+    }
+    let mut heavy = served();
+    let wide = Draws(1).conv([3, 3], [1, 1], [1, 1], [1, 2_048]);
+    let deep = Draws(1).conv([3, 3], [1, 1], [1, 1], [2_048, 16]);
+    heavy.layers.splice(0..0, [wide, deep]);
+    heavy.layers[2] = Draws(1).conv([3, 3], [2, 4], [1, 1], [16, 16]);
+    assert!(heavy.defect().unwrap().contains("multiplications a frame"));
+}
+
+/// A model of both parts, or of one.
+fn ensemble(network: Option<f64>, features: Option<f64>) -> Ensemble {
+    let count = FeatureSet::Dynamic.names().len();
+    Ensemble {
+        name: "tiny".into(),
+        version: "3".into(),
+        training_data: "none".into(),
+        settings: "by hand".into(),
+        threshold: 0.5,
+        network: network.map(|weight| NetworkPart::new(&served(), weight).unwrap()),
+        features: features.map(|weight| FeaturePart {
+            features: "dynamic".into(),
+            bounds: None,
+            scaler: Scaler {
+                mean: vec![0.0; count],
+                scale: vec![100.0; count],
+            },
+            estimator: Estimator::Logistic(Logistic {
+                weights: (0..count).map(|i| (i % 7) as f64 * 0.01 - 0.03).collect(),
+                bias: 0.2,
+            }),
+            calibration: None,
+            weight,
+        }),
+        calibration: Calibration {
+            slope: 0.7,
+            offset: -0.4,
+        },
+    }
+}
+
+fn model(ensemble: &Ensemble) -> Result<Model, ArtifactError> {
+    Model::from_bytes(&encode_ensemble(ensemble).unwrap())
+}
+
+/// Gated noise and a tone: speech as far as trimming goes, `silence` seconds of nothing before it.
+fn waveform(seconds: f64, silence: f64) -> Waveform {
+    let mut draws = Draws(9);
+    let length = (seconds * 22_050.0) as usize;
+    let quiet = (silence * 22_050.0) as usize;
+    let sound = |n: usize| {
+        let gate = if n % 6_000 < 4_000 { 0.3 } else { 0.02 };
+        gate * (0.5 * draws.next() + 0.5 * (n as f32 * 0.1).sin())
+    };
+    let mut samples = vec![0.0; quiet];
+    samples.extend((0..length).map(sound));
+    Waveform::new(samples)
+}
+
+fn judge(ensemble: &Ensemble, waveform: &Waveform, stretches: bool) -> Analysis {
+    Analyser::new(model(ensemble).unwrap())
+        .judge(waveform, stretches, &mut AnalysisScratch::default())
+        .unwrap()
+}
+
+fn log_odds(p: f64) -> f64 {
+    (p / (1.0 - p)).ln()
+}
+
+#[test]
+fn an_artifact_says_what_it_holds_and_damage_is_refused() {
+    let both = ensemble(Some(0.6), Some(0.4));
+    let bytes = encode_ensemble(&both).unwrap();
+    let loaded = Model::from_bytes(&bytes).unwrap();
+    assert_eq!(loaded.info().estimator, "network + logistic");
+    assert_eq!(loaded.info().features, "bands + dynamic");
+    assert_eq!(loaded.feature_set(), Some(FeatureSet::Dynamic));
+    assert_eq!(
+        model(&ensemble(Some(1.0), None)).unwrap().info().estimator,
+        "network"
+    );
+    assert_eq!(
+        model(&ensemble(None, Some(1.0))).unwrap().info().features,
+        "dynamic"
+    );
+    for at in (0..bytes.len()).step_by(97) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x10;
+        assert!(Model::from_bytes(&damaged).is_err(), "byte {at}");
+        assert!(Model::from_bytes(&bytes[..at]).is_err(), "{at} bytes");
+    }
+
+    type Change = fn(&mut Ensemble);
+    let changes: [(Change, &str); 7] = [
+        (|e| (e.network, e.features) = (None, None), "neither"),
+        (|e| e.network.as_mut().unwrap().weight = 0.0, "weight 0"),
+        (
+            |e| e.features.as_mut().unwrap().weight = f64::NAN,
+            "weight NaN",
+        ),
+        (|e| e.calibration.slope = -1.0, "calibration"),
+        (|e| e.threshold = 1.5, "threshold"),
+        (
+            |e| {
+                e.network.as_mut().unwrap().network.layers[0].weights.pop();
+            },
+            "layer 1",
+        ),
+        (
+            |e| {
+                e.network.as_mut().unwrap().network.layers[1].scales.pop();
+            },
+            "23 scales",
+        ),
+    ];
+    for (change, named) in changes {
+        let mut bad = both.clone();
+        change(&mut bad);
+        let error = model(&bad).unwrap_err().to_string();
+        assert!(error.contains(named), "'{error}' does not say '{named}'");
+    }
+}
+
+#[test]
+fn the_parts_of_an_ensemble_add_up() {
+    let clip = waveform(7.0, 0.0);
+    let network = log_odds(judge(&ensemble(Some(1.0), None), &clip, false).ai_probability);
+    let features = log_odds(judge(&ensemble(None, Some(1.0)), &clip, false).ai_probability);
+    let both = judge(&ensemble(Some(0.6), Some(0.4)), &clip, false);
+    // Each alone carries the offset once, and so does the sum.
+    let expected = 0.6 * (network + 0.4) + 0.4 * (features + 0.4) - 0.4;
+    assert!((log_odds(both.ai_probability) - expected).abs() < 1e-9);
+    let mean = both
+        .segments
+        .iter()
+        .map(|s| log_odds(s.ai_probability))
+        .sum::<f64>()
+        / both.segments.len() as f64;
+    assert!((mean - expected).abs() < 1e-9);
+
+    let mut scratch = Scratch::default();
+    let vector = Extractor::new(FeatureSet::Dynamic)
+        .extract(&clip, &mut scratch)
+        .unwrap();
+    let alone = model(&ensemble(None, Some(1.0)))
+        .unwrap()
+        .probability(&vector);
+    assert!((log_odds(alone) - features).abs() < 1e-9);
+}
+
+#[test]
+fn segments_are_in_seconds_of_the_clip() {
+    let network = ensemble(Some(1.0), None);
+    let found = judge(&network, &waveform(7.0, 2.0), false).segments;
+    // 7.05 s of speech: 706 frames, of which windows of 256 start at 0 to 450 in 4 steps.
+    assert_eq!(found.len(), 5);
+    assert!((found[0].start - 1.95).abs() < 0.04, "{:?}", found[0]);
+    assert!((found[4].end - 9.0).abs() < 0.02, "{:?}", found[4]);
+    for (window, next) in found.iter().zip(&found[1..]) {
+        assert!((window.end - window.start - 2.56).abs() < 1e-9);
+        assert!(next.start > window.start && next.start <= window.start + 1.281);
+    }
+    let short = judge(&network, &waveform(1.5, 0.0), false).segments;
+    assert_eq!(short.len(), 1);
+    assert_eq!(short[0].start, 0.0);
+    assert!((short[0].end - 1.5).abs() < 0.011, "{:?}", short[0]);
+
+    let features = ensemble(None, Some(1.0));
+    let clip = waveform(6.5, 0.0);
+    let whole = judge(&features, &clip, false);
+    assert_eq!(whole.segments.len(), 1);
+    let stretches = judge(&features, &clip, true);
+    assert_eq!(stretches.ai_probability, whole.ai_probability);
+    let starts: Vec<f64> = stretches.segments.iter().map(|s| s.start).collect();
+    assert_eq!(starts, [0.0, 1.0, 2.0, 3.0, 3.5]);
+    assert!(stretches.segments.iter().all(|s| s.end - s.start == 3.0));
+    assert_eq!(
+        judge(&features, &waveform(3.9, 0.0), true).segments.len(),
+        1
+    );
+}
+
+#[test]
+fn a_long_clip_is_heard_to_its_end() {
+    let network = ensemble(Some(1.0), None);
+    let minute = judge(&network, &waveform(59.0, 0.0), false);
+    let longer = judge(&network, &waveform(150.0, 1.0), false);
+    assert!((longer.segments[0].start - 0.95).abs() < 0.04);
+    assert!((longer.segments.last().unwrap().end - 151.0).abs() < 0.02);
+    assert!(
+        longer
+            .segments
+            .windows(2)
+            .all(|pair| pair[0].start < pair[1].start)
+    );
+    // The same sound for longer: the verdict stays.
+    let off = log_odds(longer.ai_probability) - log_odds(minute.ai_probability);
+    assert!(off.abs() < 0.05, "{off}");
+
+    // A loud end changes the verdict, and the level of what stands before it: it is heard.
+    let mut samples = waveform(150.0, 0.0).into_samples();
+    let mut draws = Draws(2);
+    samples[3_000_000..]
+        .iter_mut()
+        .for_each(|x| *x = draws.next());
+    let changed = judge(&network, &Waveform::new(samples), false);
+    assert_ne!(changed.ai_probability, longer.ai_probability);
+}
+
+#[test]
+fn what_is_no_speech_has_its_error() {
+    let analyser = Analyser::new(model(&ensemble(Some(1.0), None)).unwrap());
+    let mut scratch = AnalysisScratch::default();
+    let mut error = |samples| {
+        analyser
+            .judge(&Waveform::new(samples), false, &mut scratch)
+            .unwrap_err()
+    };
+    assert!(matches!(
+        error(vec![0.5; 11_025]),
+        FeatureError::TooShort { .. }
+    ));
+    assert_eq!(error(vec![0.0; 44_100]), FeatureError::Silent);
+    assert!(matches!(
+        error(vec![f32::NAN; 44_100]),
+        FeatureError::OutOfRange { .. }
+    ));
+    let mut click = vec![0.0; 44_100];
+    click[20_000..24_000]
+        .iter_mut()
+        .enumerate()
+        .for_each(|(n, x)| *x = (n as f32 * 0.3).sin());
+    assert!(matches!(error(click), FeatureError::TooLittleSpeech { .. }));
+}
