@@ -178,7 +178,7 @@ fn both_classes_get_the_same_copies_whatever_the_threads() {
     );
     // As recorded, two training copies and the test copy are four different sounds.
     for i in 0..6 {
-        let mut rows: Vec<&[f64]> = first.rows_of(i).collect();
+        let mut rows: Vec<&[f64]> = first.rows_of(i).map(Vec::as_slice).collect();
         rows.push(&first.through[0][i]);
         for a in 0..4 {
             assert!((a + 1..4).all(|b| rows[a] != rows[b]), "clip {i}");

@@ -130,11 +130,11 @@ impl CopyOptions {
     ) -> RowsOrReason<R> {
         let recorded = table
             .remove(file)
-            .ok_or_else(|| "not in the table".to_owned())?;
+            .ok_or_else(|| "not in the feature table".to_owned())?;
         let mut copies = |keys: Vec<String>| -> Result<Vec<_>, String> {
             let row = |key: String| {
                 let row = table.remove(&key);
-                row.ok_or_else(|| format!("its copy {key} is not in the table"))
+                row.ok_or_else(|| format!("its copy {key} is not in the feature table"))
             };
             keys.into_iter().map(row).collect()
         };
