@@ -178,7 +178,7 @@ fn both_classes_get_the_same_copies_whatever_the_threads() {
     );
     // As recorded, two training copies and the test copy are four different sounds.
     for i in 0..6 {
-        let mut rows: Vec<&[f64]> = first.rows_of(i).collect();
+        let mut rows: Vec<&[f64]> = first.rows_of(i).map(Vec::as_slice).collect();
         rows.push(&first.through[0][i]);
         for a in 0..4 {
             assert!((a + 1..4).all(|b| rows[a] != rows[b]), "clip {i}");
@@ -342,6 +342,7 @@ fn a_clip_weighs_the_same_with_copies_as_without() {
             name: "weights".into(),
             version: None,
             estimator: logistic(),
+            calibration_scores: None,
             out: folder.join("models"),
             jobs: Some(1),
         };

@@ -12,6 +12,12 @@ pub const FOLDS: usize = 5;
 /// cannot be divided by group and is divided clip by clip.
 #[must_use]
 pub fn grouped_folds(is_ai: &[bool], groups: &[&str]) -> Vec<usize> {
+    grouped_into(FOLDS, is_ai, groups)
+}
+
+/// As [`grouped_folds`], of `folds` folds.
+#[must_use]
+pub fn grouped_into(folds: usize, is_ai: &[bool], groups: &[&str]) -> Vec<usize> {
     let mut part_of = vec![0; is_ai.len()];
     for class in [false, true] {
         let members = || (0..is_ai.len()).filter(move |&i| is_ai[i] == class);
@@ -19,10 +25,10 @@ pub fn grouped_folds(is_ai: &[bool], groups: &[&str]) -> Vec<usize> {
         if sizes.len() < 2 {
             members()
                 .enumerate()
-                .for_each(|(place, i)| part_of[i] = place % FOLDS);
+                .for_each(|(place, i)| part_of[i] = place % folds);
             continue;
         }
-        for (part, names) in balanced(&sizes, FOLDS).iter().enumerate() {
+        for (part, names) in balanced(&sizes, folds).iter().enumerate() {
             members()
                 .filter(|&i| names.contains(groups[i]))
                 .for_each(|i| part_of[i] = part);

@@ -42,10 +42,10 @@ impl Through {
 }
 
 /// Appends the scores of one condition, shape `[folds][clips tested]`, to the CSV of all.
-pub(super) fn write_scores(
+pub(super) fn write_scores<R>(
     text: &mut String,
     protocol: Protocol,
-    corpus: &Corpus,
+    corpus: &Corpus<R>,
     folds: &[Fold],
     scored: &[Vec<f64>],
     condition: &str,

@@ -1,4 +1,4 @@
-//! Copies of clips through the random channel: which there are, and their features.
+//! Copies of clips through the random channel: which there are, and their features or spectrograms.
 //!
 //! A training copy enters the fit beside the clip, with the clip's class and group; a test copy is scored instead of it,
 //! for the column *through the channel*. Neither is told the class. Each has a key, out of which the channel draws all
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::channel::{Channel, Filter, Preset};
 use crate::audio::Waveform;
-use crate::features::{Extractor, Scratch};
+use crate::features::FeatureError;
 
 /// Draws of one copy before its clip is given up: a channel may leave too little speech to judge.
 const ATTEMPTS: usize = 8;
@@ -64,20 +64,20 @@ impl std::fmt::Display for CopySummary {
     }
 }
 
-/// Features of one clip and of its copies.
+/// What is known of one clip and of its copies; `R` is a vector of features or a spectrogram.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Rows {
-    /// As recorded, shape `[features]`.
-    pub recorded: Vec<f64>,
-    /// Training copies, shape `[copies][features]`.
-    pub copies: Vec<Vec<f64>>,
-    /// Test copies, shape `[channels][features]`.
-    pub through: Vec<Vec<f64>>,
+pub(super) struct Rows<R> {
+    /// As recorded.
+    pub recorded: R,
+    /// Training copies, shape `[copies]`.
+    pub copies: Vec<R>,
+    /// Test copies, shape `[channels]`.
+    pub through: Vec<R>,
 }
 
-impl Rows {
+impl<R> Rows<R> {
     /// A clip without copies.
-    pub(super) fn recorded(recorded: Vec<f64>) -> Self {
+    pub(super) fn recorded(recorded: R) -> Self {
         Self {
             recorded,
             copies: Vec::new(),
@@ -87,14 +87,7 @@ impl Rows {
 }
 
 /// The rows of one clip, or why there are none.
-pub(super) type RowsOrReason = Result<Rows, String>;
-
-/// Working memory of one thread.
-#[derive(Debug, Default)]
-pub(super) struct Workspace {
-    scratch: Scratch,
-    filter: Filter,
-}
+pub(super) type RowsOrReason<R> = Result<Rows<R>, String>;
 
 impl CopyOptions {
     /// What reports say; nothing where no copy is made.
@@ -130,11 +123,11 @@ impl CopyOptions {
     }
 
     /// Takes the rows of `file` out of a feature table.
-    pub(super) fn take_rows(
+    pub(super) fn take_rows<R>(
         &self,
         file: &str,
-        table: &mut HashMap<String, Vec<f64>>,
-    ) -> RowsOrReason {
+        table: &mut HashMap<String, R>,
+    ) -> RowsOrReason<R> {
         let recorded = table
             .remove(file)
             .ok_or_else(|| "not in the feature table".to_owned())?;
@@ -152,18 +145,16 @@ impl CopyOptions {
         })
     }
 
-    /// Computes the rows of `file`, whose sound is `waveform`.
-    pub(super) fn extract(
+    /// Computes the rows of `file`, whose sound is `waveform`; `row` makes one of a sound.
+    pub(super) fn extract<R>(
         &self,
         file: &str,
         waveform: &Waveform,
-        extractor: &Extractor,
-        workspace: &mut Workspace,
-    ) -> RowsOrReason {
-        let recorded = extractor.extract(waveform, &mut workspace.scratch);
-        let recorded = recorded.map_err(|e| e.to_string())?.values;
-        let mut row =
-            |channel: &Channel, key: &str| copy(channel, key, waveform, extractor, workspace);
+        filter: &mut Filter,
+        mut row: impl FnMut(&Waveform) -> Result<R, FeatureError>,
+    ) -> RowsOrReason<R> {
+        let recorded = row(waveform).map_err(|e| e.to_string())?;
+        let mut row = |channel: &Channel, key: &str| copy(channel, key, waveform, filter, &mut row);
         let copies = self.training_keys(file).into_iter();
         let copies: Result<_, String> = copies.map(|key| row(&self.channel, &key)).collect();
         let through = self.through_keys(file).into_iter().zip(&self.through);
@@ -176,15 +167,14 @@ impl CopyOptions {
     }
 }
 
-/// Features of one copy. What a channel made impossible to judge is drawn again.
-fn copy(
+/// The row of one copy. What a channel made impossible to judge is drawn again.
+fn copy<R>(
     channel: &Channel,
     key: &str,
     waveform: &Waveform,
-    extractor: &Extractor,
-    workspace: &mut Workspace,
-) -> Result<Vec<f64>, String> {
-    let Workspace { scratch, filter } = workspace;
+    filter: &mut Filter,
+    row: &mut impl FnMut(&Waveform) -> Result<R, FeatureError>,
+) -> Result<R, String> {
     let mut reason = String::new();
     for attempt in 0..ATTEMPTS {
         let key = match attempt {
@@ -194,8 +184,8 @@ fn copy(
         let copy = channel
             .copy(waveform, &key, filter)
             .map_err(|e| e.to_string())?;
-        match extractor.extract(&copy, scratch) {
-            Ok(vector) => return Ok(vector.values),
+        match row(&copy) {
+            Ok(row) => return Ok(row),
             Err(error) => reason = error.to_string(),
         }
     }

@@ -1,18 +1,20 @@
-//! Manifest -> clips with their features: the data that fitting and evaluation work on.
+//! Manifest -> clips with their features or spectrograms: the data that fitting and evaluation work on.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use super::channel::Filter;
 use super::copies::{CopyOptions, Rows, RowsOrReason};
 use super::manifest::{self, Clip, ManifestSource};
+use super::network::{FrontEnd, FrontEndScratch, Spectrogram, spectrogram_table};
 use super::selection::Selection;
 use super::{Progress, ProgressFn, Stage, TrainingError, table};
 use crate::analysis::{Analyser, AnalysisScratch};
 use crate::audio::{self, DecodeLimits, Waveform};
-use crate::features::{Extractor, FeatureSet};
+use crate::features::{Extractor, FeatureSet, Scratch};
 
 /// Where the data comes from.
 #[derive(Debug, Clone)]
@@ -21,11 +23,12 @@ pub struct CorpusOptions {
     pub manifests: Vec<ManifestSource>,
     /// What is left out of them.
     pub selection: Selection,
-    /// Feature set to compute.
+    /// Feature set to compute; a network hears spectrograms instead.
     pub features: FeatureSet,
-    /// Table of precomputed features to read instead of the audio, see [`table`].
+    /// Table of precomputed features to read instead of the audio, see [`table`]; of spectrograms for a network, see
+    /// [`spectrogram_table`].
     pub feature_table: Option<PathBuf>,
-    /// Where to write the features that were used, as a `.jsonl` table.
+    /// Where to write the features that were used, as a `.jsonl` table, or the spectrograms.
     pub save_features: Option<PathBuf>,
     /// CSV of the speakers that are left out, with everything that they say or lent their voice to.
     pub hold_out: Option<PathBuf>,
@@ -42,19 +45,20 @@ pub struct Skipped {
     pub reason: String,
 }
 
-/// Clips and their features, in the manifest's order.
+/// Clips and what is known of their sound, in the manifest's order: `R` is a vector of features, shape `[features]` and
+/// all finite, or a [`Spectrogram`].
 #[derive(Debug, Clone)]
-pub struct Corpus {
-    /// The set that the features are of.
+pub struct Corpus<R = Vec<f64>> {
+    /// The set that features are of.
     pub features: FeatureSet,
     /// The clips that are used.
     pub clips: Vec<Clip>,
-    /// Their features, shape `[clips][features]`, all finite.
-    pub rows: Vec<Vec<f64>>,
-    /// Features of each clip's training copies, shape `[clips][copies][features]`: as many for every clip.
-    pub copies: Vec<Vec<Vec<f64>>>,
-    /// Features of each clip's test copies, shape `[channels][clips][features]`.
-    pub through: Vec<Vec<Vec<f64>>>,
+    /// Their sound as recorded, shape `[clips]`.
+    pub rows: Vec<R>,
+    /// Each clip's training copies, shape `[clips][copies]`: as many for every clip.
+    pub copies: Vec<Vec<R>>,
+    /// Each clip's test copies, shape `[channels][clips]`.
+    pub through: Vec<Vec<R>>,
     /// Which copies these are.
     pub copy_options: CopyOptions,
     /// Clips of held-out speakers, counted by speaker.
@@ -86,16 +90,31 @@ impl Corpus {
     /// # Errors
     /// As [`Corpus::load`]; a single class is an error only if it is empty too.
     pub fn load_any(options: &CorpusOptions, progress: ProgressFn) -> Result<Self, TrainingError> {
-        Self::load_rows(options, |clips| match &options.feature_table {
-            Some(path) => from_table(clips, path, options),
+        let corpus = Self::load_rows(options, |clips| match &options.feature_table {
+            Some(path) => Ok(from_table(
+                clips,
+                table::read(path, options.features)?,
+                options,
+            )),
             None => {
                 let extractor = Extractor::new(options.features);
-                Ok(from_audio(clips, progress, |workspace, clip, waveform| {
-                    let copies = &options.copies;
-                    copies.extract(&clip.file, waveform, &extractor, workspace)
-                }))
+                let rows = |(scratch, filter): &mut (Scratch, Filter), clip: &Clip, sound: &_| {
+                    let row = |sound: &Waveform| Ok(extractor.extract(sound, scratch)?.values);
+                    options.copies.extract(&clip.file, sound, filter, row)
+                };
+                Ok(from_audio(clips, progress, rows))
             }
-        })
+        })?;
+        corpus.save(options)?;
+        Ok(corpus)
+    }
+
+    fn save(&self, options: &CorpusOptions) -> Result<(), TrainingError> {
+        let Some(path) = &options.save_features else {
+            return Ok(());
+        };
+        let rows = self.keyed_rows().into_iter();
+        table::write(path, rows.map(|(key, row)| (key, row.as_slice())))
     }
 
     /// The corpus with one row a clip, its P(AI) by the model of `analyser`: from the audio.
@@ -104,7 +123,7 @@ impl Corpus {
         analyser: &Analyser,
         progress: ProgressFn,
     ) -> Result<Self, TrainingError> {
-        Self::load_rows(options, |clips| {
+        let corpus = Self::load_rows(options, |clips| {
             let judge = |scratch: &mut AnalysisScratch, _: &Clip, waveform: &Waveform| {
                 let judged = analyser.judge(waveform, false, scratch);
                 judged
@@ -112,13 +131,46 @@ impl Corpus {
                     .map_err(|error| error.to_string())
             };
             Ok(from_audio(clips, progress, judge))
-        })
+        })?;
+        corpus.save(options)?;
+        Ok(corpus)
     }
+}
 
+impl Corpus<Spectrogram> {
+    /// The same with spectrograms in place of features.
+    ///
+    /// # Errors
+    /// As [`Corpus::load`].
+    pub fn load_spectrograms(
+        options: &CorpusOptions,
+        progress: ProgressFn,
+    ) -> Result<Self, TrainingError> {
+        let corpus = Self::load_rows(options, |clips| match &options.feature_table {
+            Some(path) => Ok(from_table(clips, spectrogram_table::read(path)?, options)),
+            None => {
+                let front_end = FrontEnd::default();
+                let rows =
+                    |(scratch, filter): &mut (FrontEndScratch, Filter), clip: &Clip, sound: &_| {
+                        let row = |sound: &Waveform| front_end.spectrogram(sound, scratch);
+                        options.copies.extract(&clip.file, sound, filter, row)
+                    };
+                Ok(from_audio(clips, progress, rows))
+            }
+        })?;
+        corpus.both_classes()?;
+        if let Some(path) = &options.save_features {
+            spectrogram_table::write(path, &corpus.keyed_rows())?;
+        }
+        Ok(corpus)
+    }
+}
+
+impl<R> Corpus<R> {
     /// Reads the manifests and takes the rows of the clips that are used from `rows`.
     fn load_rows(
         options: &CorpusOptions,
-        rows: impl Fn(&[Clip]) -> Result<Vec<RowsOrReason>, TrainingError>,
+        rows: impl Fn(&[Clip]) -> Result<Vec<RowsOrReason<R>>, TrainingError>,
     ) -> Result<Self, TrainingError> {
         let (mut clips, packages) = listed(options)?;
         let left_out = options.selection.apply(&mut clips)?;
@@ -142,7 +194,7 @@ impl Corpus {
             clips: Vec::new(),
             rows: Vec::new(),
             copies: Vec::new(),
-            through: vec![Vec::new(); options.copies.through.len()],
+            through: options.copies.through.iter().map(|_| Vec::new()).collect(),
             copy_options: options.copies.clone(),
             held_out,
             left_out,
@@ -164,28 +216,22 @@ impl Corpus {
                 }),
             }
         }
-        if let Some(path) = &options.save_features {
-            table::write(path, corpus.keyed_rows().into_iter())?;
-        }
         Ok(corpus)
     }
 
     /// Rows that a clip enters a fit with: as recorded, then its training copies.
-    pub fn rows_of(&self, clip: usize) -> impl Iterator<Item = &[f64]> {
-        let copies = self.copies[clip].iter();
-        std::iter::once(&self.rows[clip])
-            .chain(copies)
-            .map(Vec::as_slice)
+    pub fn rows_of(&self, clip: usize) -> impl Iterator<Item = &R> {
+        std::iter::once(&self.rows[clip]).chain(&self.copies[clip])
     }
 
-    /// All rows with their keys in a feature table.
-    fn keyed_rows(&self) -> Vec<(String, &[f64])> {
+    /// All rows with their keys in a table.
+    fn keyed_rows(&self) -> Vec<(String, &R)> {
         let mut rows = Vec::new();
         for (index, clip) in self.clips.iter().enumerate() {
             let mut keys = vec![clip.file.clone()];
             keys.extend(self.copy_options.training_keys(&clip.file));
             keys.extend(self.copy_options.through_keys(&clip.file));
-            let through = self.through.iter().map(|channel| channel[index].as_slice());
+            let through = self.through.iter().map(|channel| &channel[index]);
             rows.extend(keys.into_iter().zip(self.rows_of(index).chain(through)));
         }
         rows
@@ -255,24 +301,23 @@ fn listed(options: &CorpusOptions) -> Result<Listed, TrainingError> {
     Ok((clips, packages))
 }
 
-fn from_table(
+fn from_table<R>(
     clips: &[Clip],
-    path: &Path,
+    mut table: HashMap<String, R>,
     options: &CorpusOptions,
-) -> Result<Vec<RowsOrReason>, TrainingError> {
-    let mut table = table::read(path, options.features)?;
-    Ok(clips
+) -> Vec<RowsOrReason<R>> {
+    clips
         .iter()
         .map(|clip| options.copies.take_rows(&clip.file, &mut table))
-        .collect())
+        .collect()
 }
 
 /// Rows of what `analyse` makes of each clip's sound, with working memory `W` for each thread.
-fn from_audio<W: Default>(
+fn from_audio<R: Send, W: Default>(
     clips: &[Clip],
     progress: ProgressFn,
-    analyse: impl Fn(&mut W, &Clip, &Waveform) -> RowsOrReason + Sync,
-) -> Vec<RowsOrReason> {
+    analyse: impl Fn(&mut W, &Clip, &Waveform) -> RowsOrReason<R> + Sync,
+) -> Vec<RowsOrReason<R>> {
     let done = AtomicUsize::new(0);
     clips
         .par_iter()

@@ -8,6 +8,7 @@ use super::forest_fit::{self, ForestSettings};
 use super::kernel_fit::{self, KernelSettings};
 use super::logistic_fit::{self, LogisticSettings};
 use super::mlp_fit::{self, MlpSettings};
+use super::network::NetworkSettings;
 use super::{TrainingError, manifest::Clip};
 use crate::model::Pipeline;
 
@@ -25,6 +26,8 @@ pub enum EstimatorSettings {
     Mlp(MlpSettings),
     /// Likeness to clips of the training, group of features by group: [`kernel_fit`].
     Kernel(KernelSettings),
+    /// The convolutional one, over spectrograms: [`super::network`].
+    Network(NetworkSettings),
 }
 
 impl EstimatorSettings {
@@ -35,6 +38,7 @@ impl EstimatorSettings {
         "gradient-boosting",
         "mlp",
         "kernel",
+        "network",
     ];
 
     /// Name of the kind.
@@ -46,13 +50,14 @@ impl EstimatorSettings {
             Self::GradientBoosting(_) => Self::KINDS[2],
             Self::Mlp(_) => Self::KINDS[3],
             Self::Kernel(_) => Self::KINDS[4],
+            Self::Network(_) => Self::KINDS[5],
         }
     }
 
     /// Fits all stages to the clips `chosen` of a corpus.
     ///
     /// # Errors
-    /// [`TrainingError::Fit`] if the estimator cannot be fitted to them.
+    /// [`TrainingError::Fit`] if the estimator cannot be fitted to them; a network cannot be fitted to features.
     pub fn fit(&self, corpus: &Corpus, chosen: &[usize]) -> Result<Pipeline, TrainingError> {
         // A clip's copies follow it, with its class and its group.
         let each = 1 + corpus.copy_options.training;
@@ -60,7 +65,11 @@ impl EstimatorSettings {
             .iter()
             .flat_map(|&i| std::iter::repeat_n(&corpus.clips[i], each))
             .collect();
-        let rows: Vec<&[f64]> = chosen.iter().flat_map(|&i| corpus.rows_of(i)).collect();
+        let rows: Vec<&[f64]> = chosen
+            .iter()
+            .flat_map(|&i| corpus.rows_of(i))
+            .map(Vec::as_slice)
+            .collect();
         let is_ai: Vec<bool> = clips.iter().map(|clip| clip.is_ai()).collect();
         match self {
             Self::RandomForest(settings) => forest_fit::fit(&rows, &is_ai, settings),
@@ -80,6 +89,9 @@ impl EstimatorSettings {
                 let ends = corpus.features.group_ends();
                 kernel_fit::fit(&rows, &is_ai, &groups, each, ends, settings)
             }
+            Self::Network(_) => Err(TrainingError::Fit(
+                "a network is fitted to spectrograms, not to features".into(),
+            )),
         }
     }
 }
@@ -107,7 +119,7 @@ fn groups<'a>(clips: &[&'a Clip], each: usize) -> Vec<&'a str> {
 
 /// What a clip shares with others that it is not independent of: the engine family of a synthetic
 /// clip, the recording source of a human one.
-fn group(clip: &Clip) -> &str {
+pub(super) fn group(clip: &Clip) -> &str {
     if clip.is_ai() {
         &clip.family
     } else {
@@ -123,6 +135,7 @@ impl fmt::Display for EstimatorSettings {
             Self::GradientBoosting(settings) => settings.fmt(f),
             Self::Mlp(settings) => settings.fmt(f),
             Self::Kernel(settings) => settings.fmt(f),
+            Self::Network(settings) => settings.fmt(f),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::corpus::{Corpus, CorpusOptions};
 use super::estimator::EstimatorSettings;
 use super::manifest::Clip;
 use super::metrics::{Interval, Ranking, calibration_error, mean_interval};
+use super::network;
 use super::protocol::{self, Fold, Protocol};
 use super::report::{self, CorpusSummary};
 use super::{Progress, ProgressFn, Stage, TrainingError, in_pool};
@@ -135,35 +136,72 @@ pub fn evaluate(
     progress: ProgressFn,
 ) -> Result<EvaluateReport, TrainingError> {
     in_pool(options.jobs, || {
+        if let EstimatorSettings::Network(settings) = &options.estimator {
+            let corpus = Corpus::load_spectrograms(&options.corpus, progress)?;
+            let judge = |protocol, folds: &[Fold], conditions: &[&[_]]| {
+                let told = |done, total| {
+                    progress(Progress {
+                        stage: Stage::Evaluate(protocol),
+                        done,
+                        total,
+                    })
+                };
+                network::score_folds(&corpus, folds, conditions, settings, &told)
+            };
+            return report_on(&corpus, network::FEATURES, options, judge);
+        }
         let corpus = Corpus::load(&options.corpus, progress)?;
-        let mut scores = String::from("protocol,group,part,file,label,score,condition\n");
-        let mut protocols = Vec::new();
-        for &protocol in &options.protocols {
-            protocols.push(run(protocol, &corpus, options, &mut scores, progress)?);
-        }
-        let report = EvaluateReport {
-            estimator: options.estimator.kind(),
-            settings: options.estimator,
-            features: corpus.features.name(),
-            disjoint_speakers: options.disjoint_speakers,
-            corpus: CorpusSummary::new(&corpus),
-            protocols,
+        let judge = |protocol, folds: &[Fold], conditions: &[&[_]]| {
+            let told = |done, total| {
+                progress(Progress {
+                    stage: Stage::Evaluate(protocol),
+                    done,
+                    total,
+                })
+            };
+            score_folds(&corpus, folds, conditions, &options.estimator, &told)
         };
-        report::write_evaluation(options, &report)?;
-        if let Some(path) = &options.scores {
-            std::fs::write(path, scores).map_err(|e| TrainingError::io(path, &e))?;
-        }
-        Ok(report)
+        report_on(&corpus, corpus.features.name(), options, judge)
     })
 }
 
+/// Scores of folds, shape `[folds][conditions][clips tested]`.
+type Scores = Vec<Vec<Vec<f64>>>;
+
+/// Runs the protocols on a corpus; `judge` fits a model for each fold and scores its test clips in each condition.
+fn report_on<R>(
+    corpus: &Corpus<R>,
+    features: &'static str,
+    options: &EvaluateOptions,
+    judge: impl Fn(Protocol, &[Fold], &[&[R]]) -> Result<Scores, TrainingError>,
+) -> Result<EvaluateReport, TrainingError> {
+    let mut scores = String::from("protocol,group,part,file,label,score,condition\n");
+    let mut protocols = Vec::new();
+    for &protocol in &options.protocols {
+        protocols.push(run(protocol, corpus, options, &mut scores, &judge)?);
+    }
+    let report = EvaluateReport {
+        estimator: options.estimator.kind(),
+        settings: options.estimator,
+        features,
+        disjoint_speakers: options.disjoint_speakers,
+        corpus: CorpusSummary::new(corpus),
+        protocols,
+    };
+    report::write_evaluation(options, &report)?;
+    if let Some(path) = &options.scores {
+        std::fs::write(path, scores).map_err(|e| TrainingError::io(path, &e))?;
+    }
+    Ok(report)
+}
+
 /// One protocol.
-fn run(
+fn run<R>(
     protocol: Protocol,
-    corpus: &Corpus,
+    corpus: &Corpus<R>,
     options: &EvaluateOptions,
     scores_file: &mut String,
-    progress: ProgressFn,
+    judge: &impl Fn(Protocol, &[Fold], &[&[R]]) -> Result<Scores, TrainingError>,
 ) -> Result<ProtocolReport, TrainingError> {
     let start = Instant::now();
     let mut folds = protocol.folds(&corpus.clips, options.seed);
@@ -177,39 +215,21 @@ fn run(
             .iter_mut()
             .for_each(|fold| fold.separate_speakers(&corpus.clips));
     }
-    let done = AtomicUsize::new(0);
     // As recorded, then through each channel.
-    let conditions: Vec<&[Vec<f64>]> = std::iter::once(&corpus.rows)
+    let conditions: Vec<&[R]> = std::iter::once(&corpus.rows)
         .chain(&corpus.through)
         .map(Vec::as_slice)
         .collect();
-    let scored: Result<Vec<Vec<Vec<f64>>>, TrainingError> = folds
-        .par_iter()
-        .map(|fold| {
-            let fitted = options.estimator.fit(corpus, &fold.train)?;
-            let score = |rows: &&[Vec<f64>]| {
-                let probability = |&i: &usize| fitted.probability(&rows[i]);
-                fold.test.iter().map(probability).collect()
-            };
-            let scores: Vec<Vec<f64>> = conditions.iter().map(score).collect();
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            progress(Progress {
-                stage: Stage::Evaluate(protocol),
-                done,
-                total: folds.len(),
-            });
-            Ok(scores)
-        })
-        .collect();
     // Shape [conditions][folds][clips tested].
     let mut by_condition = vec![Vec::new(); conditions.len()];
-    for fold in scored? {
+    for fold in judge(protocol, &folds, &conditions)? {
         let conditions = by_condition.iter_mut().zip(fold);
         conditions.for_each(|(condition, scores)| condition.push(scores));
     }
     let figures = |scored: &[Vec<f64>]| {
         let report = match protocol {
             Protocol::Random => pooled(corpus, &folds, scored, options.seed),
+            Protocol::Grouped => by_family(&corpus.clips, &folds, scored, options.seed),
             Protocol::LeaveFamilySourceOut | Protocol::LeaveCorpusOut => {
                 by_group(protocol, corpus, &folds, scored, options.seed)
             }
@@ -237,9 +257,33 @@ fn run(
     Ok(report)
 }
 
+/// Fits a model of features for each fold and scores its test clips in each condition; `told` hears of each fit.
+fn score_folds(
+    corpus: &Corpus,
+    folds: &[Fold],
+    conditions: &[&[Vec<f64>]],
+    estimator: &EstimatorSettings,
+    told: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Scores, TrainingError> {
+    let done = AtomicUsize::new(0);
+    folds
+        .par_iter()
+        .map(|fold| {
+            let fitted = estimator.fit(corpus, &fold.train)?;
+            let score = |rows: &&[Vec<f64>]| {
+                let probability = |&i: &usize| fitted.probability(&rows[i]);
+                fold.test.iter().map(probability).collect()
+            };
+            let scores: Vec<Vec<f64>> = conditions.iter().map(score).collect();
+            told(done.fetch_add(1, Ordering::Relaxed) + 1, folds.len());
+            Ok(scores)
+        })
+        .collect()
+}
+
 /// Random folds: no clip was scored twice; the figures are of all scores together, the intervals
 /// from resampling speakers and engine families.
-fn pooled(corpus: &Corpus, folds: &[Fold], scored: &[Vec<f64>], seed: u64) -> ProtocolReport {
+fn pooled<R>(corpus: &Corpus<R>, folds: &[Fold], scored: &[Vec<f64>], seed: u64) -> ProtocolReport {
     let clips = &corpus.clips;
     let indices = folds.iter().flat_map(|fold| fold.test.iter().copied());
     let mut by_clip: Vec<(usize, f64)> = indices.zip(scored.concat()).collect();
@@ -290,9 +334,9 @@ pub(super) fn clusters<'a>(clips: impl Iterator<Item = &'a Clip>) -> Vec<usize> 
 
 /// Groups that were left out: figures of each fold, their mean for each group, and the mean over
 /// groups with the interval from resampling groups.
-fn by_group(
+fn by_group<R>(
     protocol: Protocol,
-    corpus: &Corpus,
+    corpus: &Corpus<R>,
     folds: &[Fold],
     scored: &[Vec<f64>],
     seed: u64,
@@ -306,13 +350,9 @@ fn by_group(
             .map(|&i| &clips[i])
             .filter(|clip| clip.is_ai())
             .collect();
-        // A family may hold engines of several kinds; its most frequent one names it.
         let kind = match protocol {
             Protocol::LeaveCorpusOut => "",
-            _ => kinds(synthetic.iter().copied())
-                .into_iter()
-                .max_by_key(|&(_, count)| count)
-                .map_or("", |(kind, _)| kind),
+            _ => main_kind(synthetic.iter().copied()),
         };
         let ranking = ranking(clips, &fold.test, scores);
         of_group.entry(&fold.group).or_default().push(part(
@@ -326,6 +366,46 @@ fn by_group(
         .into_values()
         .map(|parts| mean(&parts[0].name, &parts[0].kind, parts[0].clips, &parts))
         .collect();
+    summary(protocol, folds.len(), groups, seed)
+}
+
+/// Grouped folds: each family against the human clips of its fold.
+fn by_family(clips: &[Clip], folds: &[Fold], scored: &[Vec<f64>], seed: u64) -> ProtocolReport {
+    let mut groups = Vec::new();
+    for (fold, scores) in folds.iter().zip(scored) {
+        let synthetic = fold.test.iter().map(|&i| &clips[i]);
+        let families = protocol::counts(
+            synthetic
+                .filter(|clip| clip.is_ai())
+                .map(|clip| clip.family.as_str()),
+        );
+        for (family, count) in families {
+            if count < protocol::MIN_CLIPS {
+                continue;
+            }
+            let pairs = fold.test.iter().zip(scores);
+            let (chosen, scores): (Vec<usize>, Vec<f64>) = pairs
+                .filter(|(i, _)| !clips[**i].is_ai() || clips[**i].family == family)
+                .unzip();
+            let kind = main_kind(chosen.iter().map(|&i| &clips[i]));
+            let ranking = ranking(clips, &chosen, &scores);
+            groups.push(part(family, kind, count, &ranking));
+        }
+    }
+    groups.sort_by(|a: &Part, b| a.name.cmp(&b.name));
+    summary(Protocol::Grouped, folds.len(), groups, seed)
+}
+
+/// The most frequent kind of the synthetic clips: a family may hold engines of several.
+fn main_kind<'a>(clips: impl IntoIterator<Item = &'a Clip>) -> &'a str {
+    let kinds = kinds(clips).into_iter();
+    kinds
+        .max_by_key(|&(_, count)| count)
+        .map_or("", |(kind, _)| kind)
+}
+
+/// What is reported of the groups that were left out.
+fn summary(protocol: Protocol, fits: usize, groups: Vec<Part>, seed: u64) -> ProtocolReport {
     let mut of_kind: BTreeMap<&str, Vec<Part>> = BTreeMap::new();
     for group in groups.iter().filter(|group| !group.kind.is_empty()) {
         of_kind.entry(&group.kind).or_default().push(group.clone());
@@ -348,7 +428,7 @@ fn by_group(
     );
     ProtocolReport {
         protocol,
-        fits: folds.len(),
+        fits,
         seconds: 0.0,
         eer,
         auc,

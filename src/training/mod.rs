@@ -24,6 +24,7 @@ pub mod logistic_fit;
 pub mod manifest;
 pub mod metrics;
 pub mod mlp_fit;
+pub mod network;
 pub mod protocol;
 pub mod report;
 pub mod rng;
@@ -47,12 +48,15 @@ pub use kernel_fit::KernelSettings;
 pub use logistic_fit::{LogisticSettings, Weighting};
 pub use manifest::ManifestSource;
 pub use mlp_fit::MlpSettings;
+pub use network::NetworkSettings;
 pub use protocol::Protocol;
 pub use report::CorpusSummary;
 pub use score::{ScoreOptions, ScoreReport, score};
 pub use selection::Selection;
 
-use crate::model::{ArtifactError, Model, ModelInfo, Payload, encode};
+use crate::model::{
+    ArtifactError, Ensemble, Model, ModelInfo, NetworkPart, Payload, encode, encode_ensemble,
+};
 
 /// Threshold of every model: calibration puts the EER point there.
 const THRESHOLD: f64 = 0.5;
@@ -73,11 +77,11 @@ pub struct Progress {
 pub enum Stage {
     /// Decoding and features; units are clips.
     Features,
-    /// Fitting the model that ships; one unit.
+    /// Fitting the model that ships; one unit, or the steps of a network.
     Fit,
     /// Decoding and fingerprints; units are clips.
     Fingerprint,
-    /// Running a protocol; units are models to fit.
+    /// Running a protocol; units are models to fit, or the steps of networks.
     Evaluate(Protocol),
 }
 
@@ -96,9 +100,12 @@ pub struct TrainOptions {
     pub version: Option<String>,
     /// What is fitted.
     pub estimator: EstimatorSettings,
-    /// Folder for `NAME.bin` and `NAME.training.json`; made if it is missing. If it holds a
+    /// Folder for `NAME.bin` and `NAME.training.json`, and `NAME.json` with a network's weights unrounded; made if it is missing. If it holds a
     /// `MODEL_CARD.md` with a section `<!-- training:begin -->`, that section is replaced.
     pub out: PathBuf,
+    /// CSV of out-of-fold scores to calibrate a network by, as an evaluation writes it with the protocol `grouped`; no
+    /// further networks are fitted for it then.
+    pub calibration_scores: Option<PathBuf>,
     /// Threads; all cores where absent. The artifact does not depend on it.
     pub jobs: Option<usize>,
 }
@@ -223,6 +230,9 @@ fn in_pool<T: Send>(
 /// # Errors
 /// [`TrainingError`] if the data cannot be read, or the model not be fitted or written.
 pub fn train(options: &TrainOptions, progress: ProgressFn) -> Result<TrainReport, TrainingError> {
+    if let EstimatorSettings::Network(settings) = &options.estimator {
+        return train_network(options, settings, progress);
+    }
     let start = Instant::now();
     let (corpus, fitted) = in_pool(options.jobs, || {
         let corpus = Corpus::load(&options.corpus, progress)?;
@@ -246,10 +256,7 @@ pub fn train(options: &TrainOptions, progress: ProgressFn) -> Result<TrainReport
         version: options.version.clone().unwrap_or_default(),
         features: corpus.features.name().into(),
         training_data: summary.line(),
-        settings: match summary.copies.as_ref().filter(|copies| copies.training > 0) {
-            Some(copies) => format!("{}; {copies}", options.estimator),
-            None => options.estimator.to_string(),
-        },
+        settings: settings_line(options, &summary),
         threshold: THRESHOLD,
         scaler: fitted.scaler,
         estimator: fitted.estimator,
@@ -257,19 +264,86 @@ pub fn train(options: &TrainOptions, progress: ProgressFn) -> Result<TrainReport
         calibration: fitted.calibration,
     };
     if options.version.is_none() {
-        let digest = Sha256::digest(encode(&payload)?);
-        let hash: String = digest
-            .iter()
-            .take(4)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        payload.version = format!("{}-{hash}", env!("CARGO_PKG_VERSION"));
+        payload.version = version_of(&encode(&payload)?);
     }
-    let bytes = encode(&payload)?;
-    let model = Model::from_bytes(&bytes)?;
+    write_model(options, &encode(&payload)?, summary, start)
+}
+
+/// The same for a network, whose artifact is an ensemble of one.
+fn train_network(
+    options: &TrainOptions,
+    settings: &NetworkSettings,
+    progress: ProgressFn,
+) -> Result<TrainReport, TrainingError> {
+    let start = Instant::now();
+    let scores = options.calibration_scores.as_deref();
+    let total = match scores {
+        Some(_) => settings.steps,
+        None => settings.all_steps(),
+    };
+    let (corpus, (fitted, calibration)) = in_pool(options.jobs, || {
+        let corpus = Corpus::load_spectrograms(&options.corpus, progress)?;
+        let all: Vec<usize> = (0..corpus.clips.len()).collect();
+        let told = |done| {
+            progress(Progress {
+                stage: Stage::Fit,
+                done,
+                total,
+            });
+        };
+        let fitted = network::fit_calibrated(&corpus, &all, settings, scores, &told)?;
+        Ok((corpus, fitted))
+    })?;
+    let summary = CorpusSummary::new(&corpus);
+    let mut ensemble = Ensemble {
+        name: options.name.clone(),
+        version: options.version.clone().unwrap_or_default(),
+        training_data: summary.line(),
+        settings: settings_line(options, &summary),
+        threshold: THRESHOLD,
+        network: Some(NetworkPart::new(&fitted, 1.0).map_err(TrainingError::Fit)?),
+        features: None,
+        calibration,
+    };
+    if options.version.is_none() {
+        ensemble.version = version_of(&encode_ensemble(&ensemble)?);
+    }
+    std::fs::create_dir_all(&options.out).map_err(|e| TrainingError::io(&options.out, &e))?;
+    let weights = options.out.join(format!("{}.json", options.name));
+    report::write_json(&weights, &fitted)?;
+    write_model(options, &encode_ensemble(&ensemble)?, summary, start)
+}
+
+/// Settings of the training in one line, as the artifact carries it.
+fn settings_line(options: &TrainOptions, summary: &CorpusSummary) -> String {
+    match summary.copies.as_ref().filter(|copies| copies.training > 0) {
+        Some(copies) => format!("{}; {copies}", options.estimator),
+        None => options.estimator.to_string(),
+    }
+}
+
+/// The crate's version and the first digits of a hash of the artifact without a version.
+fn version_of(artifact: &[u8]) -> String {
+    let digest = Sha256::digest(artifact);
+    let digits = digest.iter().take(4).map(|byte| format!("{byte:02x}"));
+    format!(
+        "{}-{}",
+        env!("CARGO_PKG_VERSION"),
+        digits.collect::<String>()
+    )
+}
+
+/// Verifies an artifact, writes it and the report beside it.
+fn write_model(
+    options: &TrainOptions,
+    bytes: &[u8],
+    summary: CorpusSummary,
+    start: Instant,
+) -> Result<TrainReport, TrainingError> {
+    let model = Model::from_bytes(bytes)?;
     std::fs::create_dir_all(&options.out).map_err(|e| TrainingError::io(&options.out, &e))?;
     let artifact = options.out.join(format!("{}.bin", options.name));
-    std::fs::write(&artifact, &bytes).map_err(|e| TrainingError::io(&artifact, &e))?;
+    std::fs::write(&artifact, bytes).map_err(|e| TrainingError::io(&artifact, &e))?;
     let card = options.out.join("MODEL_CARD.md");
     if std::fs::read_to_string(&card).is_ok_and(|text| text.contains("<!-- training:begin -->")) {
         report::replace_section(&card, "training", &summary.markdown())?;

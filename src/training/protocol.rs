@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::estimator::group;
 use super::manifest::Clip;
 use super::rng::Rng;
 
@@ -16,18 +17,32 @@ pub enum Protocol {
     LeaveFamilySourceOut,
     /// One whole speech corpus is left out, both classes: unseen speakers and channel.
     LeaveCorpusOut,
+    /// Engine families and human sources are divided into six sets of about equal size; one set of each is left out
+    /// together. Judged family by family, as the strict protocol, with fewer fits and less left to learn from: for
+    /// models that take long to fit.
+    Grouped,
 }
 
 /// Folds of [`Protocol::Random`].
 const RANDOM_FOLDS: usize = 5;
 /// Folds of human sources in [`Protocol::LeaveFamilySourceOut`].
 const SOURCE_FOLDS: usize = 4;
+/// Folds of [`Protocol::Grouped`].
+const GROUPED_FOLDS: usize = 6;
 /// Families and corpora with fewer clips (of each class that counts) are not judged on their own.
 pub const MIN_CLIPS: usize = 8;
 
 impl Protocol {
     /// All there are.
     pub const ALL: &'static [Self] = &[
+        Self::Random,
+        Self::LeaveFamilySourceOut,
+        Self::LeaveCorpusOut,
+        Self::Grouped,
+    ];
+
+    /// What is run unless asked otherwise of a model that is fitted in seconds.
+    pub const QUICK: &'static [Self] = &[
         Self::Random,
         Self::LeaveFamilySourceOut,
         Self::LeaveCorpusOut,
@@ -40,6 +55,7 @@ impl Protocol {
             Self::Random => "random",
             Self::LeaveFamilySourceOut => "leave-family-source-out",
             Self::LeaveCorpusOut => "leave-corpus-out",
+            Self::Grouped => "grouped",
         }
     }
 
@@ -60,6 +76,7 @@ impl Protocol {
             Self::Random => random(clips, seed),
             Self::LeaveFamilySourceOut => leave_family_source_out(clips),
             Self::LeaveCorpusOut => leave_corpus_out(clips),
+            Self::Grouped => grouped(clips),
         };
         for fold in &mut folds {
             fold.test.retain(|&index| !clips[index].is_copy());
@@ -72,7 +89,7 @@ impl Protocol {
 /// One division: indices of clips, ascending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fold {
-    /// What is left out: the family, the corpus, or `all` in random folds.
+    /// What is left out: the family, the corpus, or `all` in random and grouped folds.
     pub group: String,
     /// Which of the divisions that leave this group out.
     pub part: usize,
@@ -236,6 +253,30 @@ fn leave_corpus_out(clips: &[Clip]) -> Vec<Fold> {
         .filter(|(corpus, count)| enough(Some(count)) && enough(ai.get(*corpus)));
     judged
         .map(|(corpus, _)| Fold::divide(clips, corpus, 0, |_, clip| Some(clip.corpus == **corpus)))
+        .collect()
+}
+
+fn grouped(clips: &[Clip]) -> Vec<Fold> {
+    let groups = |ai: bool| {
+        let class = clips
+            .iter()
+            .filter(move |clip| clip.is_ai() == ai && !clip.is_copy());
+        balanced(&counts(class.map(group)), GROUPED_FOLDS)
+    };
+    let (sources, families) = (groups(false), groups(true));
+    let folds = families.iter().zip(&sources).enumerate();
+    let folds = folds.map(|(part, (families, sources))| {
+        Fold::divide(clips, "all", part, |_, clip| {
+            let held = if clip.is_ai() { families } else { sources };
+            Some(held.contains(group(clip)))
+        })
+    });
+    // With few families or sources there are sets without any.
+    let both = |side: &[usize]| {
+        [false, true].map(|ai| side.iter().any(|&i| clips[i].is_ai() == ai)) == [true; 2]
+    };
+    folds
+        .filter(|fold| both(&fold.train) && both(&fold.test))
         .collect()
 }
 

@@ -49,7 +49,7 @@ pub struct CorpusSummary {
 impl CorpusSummary {
     /// Sums up `corpus`.
     #[must_use]
-    pub fn new(corpus: &Corpus) -> Self {
+    pub fn new<R>(corpus: &Corpus<R>) -> Self {
         let mut licences: BTreeMap<String, [usize; 2]> = BTreeMap::new();
         let mut languages: BTreeMap<String, [usize; 2]> = BTreeMap::new();
         for clip in &corpus.clips {
@@ -196,6 +196,7 @@ fn title(protocol: Protocol) -> &'static str {
         Protocol::Random => "random split (5 folds, stratified)",
         Protocol::LeaveFamilySourceOut => "unseen engine family and unseen human source",
         Protocol::LeaveCorpusOut => "unseen speech corpus, both classes",
+        Protocol::Grouped => "a sixth of the engine families and human sources unseen",
     }
 }
 

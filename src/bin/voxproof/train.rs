@@ -12,9 +12,9 @@ use voxproof::model::Model;
 use voxproof::training::manifest::LICENCE_CLASSES;
 use voxproof::training::{
     self, BoostingSettings, CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions,
-    ForestSettings, KernelSettings, LogisticSettings, ManifestSource, MlpSettings, Preset,
-    Progress, Protocol, ScoreOptions, Selection, Skipped, Stage, TrainOptions, TrainingError,
-    Weighting,
+    ForestSettings, KernelSettings, LogisticSettings, ManifestSource, MlpSettings, NetworkSettings,
+    Preset, Progress, Protocol, ScoreOptions, Selection, Skipped, Stage, TrainOptions,
+    TrainingError, Weighting,
 };
 
 use crate::channel::CopyArgs;
@@ -76,11 +76,11 @@ struct CorpusArgs {
     /// CSV of speakers that are left out, with all of their clips (column speaker)
     #[arg(long, value_name = "CSV")]
     hold_out: Option<PathBuf>,
-    /// Read features from this table (JSON lines or CSV) instead of the audio
-    #[arg(long, value_name = "FILE")]
+    /// Read features from this table (JSON lines or CSV; spectrograms for network) instead of the audio
+    #[arg(long, value_name = "FILE", visible_alias = "spectrograms")]
     feature_table: Option<PathBuf>,
-    /// Write the features that were used to this file, as JSON lines
-    #[arg(long, value_name = "FILE")]
+    /// Write the features that were used to this file, as JSON lines, or the spectrograms of network
+    #[arg(long, value_name = "FILE", visible_alias = "save-spectrograms")]
     save_features: Option<PathBuf>,
     #[command(flatten)]
     copies: CopyArgs,
@@ -114,11 +114,33 @@ struct EstimatorArgs {
     #[arg(long, value_name = "OVER", default_value = Weighting::default().name(),
           value_parser = PossibleValuesParser::new(Weighting::ALL.iter().map(|w| w.name())))]
     weighting: String,
+    /// Mini-batches, for network
+    #[arg(long, value_name = "N", default_value_t = 2_400, value_parser = clap::value_parser!(u32).range(1..))]
+    steps: u32,
+    /// Clips of a mini-batch, an even number, for network
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(2..))]
+    batch: u16,
+    /// Average the weights over the last fifth of the steps, for network
+    #[arg(long)]
+    average: bool,
+    /// Grouped folds whose scores the calibration is fitted to, each with half of the steps, for network [default: 3
+    /// to train, 0 to evaluate]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(..=20))]
+    calibration_folds: Option<u8>,
 }
 
 impl EstimatorArgs {
-    fn settings(&self, seed: u64) -> EstimatorSettings {
+    /// `folds`: calibration folds of a network where none are asked for.
+    fn settings(&self, seed: u64, folds: u8) -> EstimatorSettings {
         match self.model.as_str() {
+            "network" => EstimatorSettings::Network(NetworkSettings {
+                steps: self.steps as usize,
+                batch: self.batch.into(),
+                average: self.average,
+                calibration_folds: self.calibration_folds.unwrap_or(folds).into(),
+                seed,
+                ..NetworkSettings::default()
+            }),
             "logistic" => EstimatorSettings::Logistic(LogisticSettings {
                 c: self.c,
                 weighting: Weighting::from_name(&self.weighting).unwrap_or_default(),
@@ -160,6 +182,7 @@ Examples:
   voxproof train --manifest corpus/manifest.csv --model logistic --name linear --out models
   voxproof train --manifest training/public_sources.csv --clips corpus --hold-out training/held_out.csv --out models
   voxproof train --manifest corpus/manifest.csv --model logistic --copies 2 --out models
+  voxproof train --manifest corpus/manifest.csv --model network --copies 2 --save-spectrograms s.bin --out models
   voxproof train --manifest a/manifest.csv --manifest b.csv --clips a --clips b --licences open,share-alike --out models
 
 Writes NAME.bin (the artifact) and NAME.training.json. Clips that cannot be read are listed at the end.
@@ -172,6 +195,10 @@ pub struct TrainArgs {
     /// Name of the model and of its files [default: classic, or the kind of estimator if it is another]
     #[arg(long)]
     name: Option<String>,
+    /// Scores of an evaluation (--protocol grouped --scores CSV) to calibrate a network by, in place of
+    /// --calibration-folds
+    #[arg(long, value_name = "CSV")]
+    calibration_scores: Option<PathBuf>,
     /// Folder for the artifact
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -209,7 +236,7 @@ pub struct EvaluateArgs {
     /// Write scores for Speech DF Arena's toolkit (file and score, larger for bona fide) to this file
     #[arg(long, value_name = "FILE")]
     scores_arena: Option<PathBuf>,
-    /// Protocol, may be given more than once [default: all]
+    /// Protocol, may be given more than once [default: grouped for network, all others for the rest]
     #[arg(long, value_name = "NAME",
           value_parser = PossibleValuesParser::new(Protocol::ALL.iter().map(|p| p.name())))]
     protocol: Vec<String>,
@@ -276,7 +303,8 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode, Failure> {
         corpus: args.corpus.options(&[])?,
         name: args.name.as_deref().unwrap_or(unnamed).into(),
         version: None,
-        estimator: args.estimator.settings(args.corpus.seed),
+        estimator: args.estimator.settings(args.corpus.seed, 3),
+        calibration_scores: args.calibration_scores.clone(),
         out: args.out.clone(),
         jobs: args.corpus.jobs(),
     };
@@ -307,7 +335,10 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::Usage(problem.into()));
     }
     let protocols = if args.protocol.is_empty() {
-        Protocol::ALL.to_vec()
+        match args.estimator.model.as_str() {
+            "network" => vec![Protocol::Grouped],
+            _ => Protocol::QUICK.to_vec(),
+        }
     } else {
         args.protocol
             .iter()
@@ -324,7 +355,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
     let options = EvaluateOptions {
         corpus: args.corpus.options(&through)?,
         protocols,
-        estimator: args.estimator.settings(args.corpus.seed),
+        estimator: args.estimator.settings(args.corpus.seed, 0),
         seed: args.corpus.seed,
         disjoint_speakers: args.disjoint_speakers,
         report: args.report.clone(),
