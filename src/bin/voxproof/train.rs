@@ -56,7 +56,7 @@ impl ManifestArgs {
 
 /// The data of a training or an evaluation.
 #[derive(Debug, Args)]
-struct CorpusArgs {
+pub struct CorpusArgs {
     #[command(flatten)]
     manifests: ManifestArgs,
     /// CSV of clips that are dropped (columns file, reason), may be given more than once
@@ -261,7 +261,7 @@ pub struct EvaluateArgs {
 
 impl CorpusArgs {
     /// `through`: channels that test clips are also scored through.
-    fn options(&self, through: &[Preset]) -> Result<CorpusOptions, Failure> {
+    pub fn options(&self, through: &[Preset]) -> Result<CorpusOptions, Failure> {
         let features = FeatureSet::from_name(&self.features)
             .ok_or_else(|| Failure::Usage(format!("no feature set named '{}'", self.features)))?;
         Ok(CorpusOptions {
@@ -283,6 +283,11 @@ impl CorpusArgs {
                 ..self.copies.options(self.seed)
             },
         })
+    }
+
+    /// Seed of everything that is random.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     fn jobs(&self) -> Option<usize> {
@@ -325,6 +330,17 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode, Failure> {
     Ok(listed(&report.corpus.skipped))
 }
 
+/// Presets of those names, each once, in their order of declaration.
+pub fn presets(names: &[String]) -> Vec<Preset> {
+    let mut presets: Vec<Preset> = names
+        .iter()
+        .filter_map(|name| Preset::from_name(name))
+        .collect();
+    presets.sort_unstable();
+    presets.dedup();
+    presets
+}
+
 /// Runs the protocols and prints their table.
 pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
     if let Some(model) = args.existing()? {
@@ -345,13 +361,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
             .filter_map(|name| Protocol::from_name(name))
             .collect()
     };
-    let mut through: Vec<Preset> = args
-        .through
-        .iter()
-        .filter_map(|name| Preset::from_name(name))
-        .collect();
-    through.sort_unstable();
-    through.dedup();
+    let through = presets(&args.through);
     let options = EvaluateOptions {
         corpus: args.corpus.options(&through)?,
         protocols,
