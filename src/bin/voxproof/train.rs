@@ -114,6 +114,9 @@ struct EstimatorArgs {
     #[arg(long, value_name = "OVER", default_value = Weighting::default().name(),
           value_parser = PossibleValuesParser::new(Weighting::ALL.iter().map(|w| w.name())))]
     weighting: String,
+    /// Channels of the first layer, for network: size and time grow with its square
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=256))]
+    width: u16,
     /// Mini-batches, for network
     #[arg(long, value_name = "N", default_value_t = 2_400, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
@@ -134,6 +137,7 @@ impl EstimatorArgs {
     fn settings(&self, seed: u64, folds: u8) -> EstimatorSettings {
         match self.model.as_str() {
             "network" => EstimatorSettings::Network(NetworkSettings {
+                width: self.width.into(),
                 steps: self.steps as usize,
                 batch: self.batch.into(),
                 average: self.average,
@@ -290,7 +294,8 @@ impl CorpusArgs {
         self.seed
     }
 
-    fn jobs(&self) -> Option<usize> {
+    /// Threads, where not all cores.
+    pub fn jobs(&self) -> Option<usize> {
         self.jobs.map(usize::from)
     }
 }

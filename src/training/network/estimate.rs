@@ -38,9 +38,8 @@ pub fn fit_to(
         group: group(&corpus.clips[index]),
     };
     let examples: Vec<Example> = chosen.iter().map(example).collect();
-    fit(&Architecture::default(), &examples, settings, &|step, _| {
-        told(step)
-    })
+    let architecture = Architecture::of_width(settings.width);
+    fit(&architecture, &examples, settings, &|step, _| told(step))
 }
 
 /// Logits of spectrograms by the serving code, with the weights in 8 bits as an artifact holds them: the mean over the
