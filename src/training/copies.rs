@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use super::channel::{Channel, Filter, Preset};
+use super::recording::Recording;
 use crate::audio::Waveform;
 use crate::features::FeatureError;
 
@@ -73,6 +74,8 @@ pub(super) struct Rows<R> {
     pub copies: Vec<R>,
     /// Test copies, shape `[channels]`.
     pub through: Vec<R>,
+    /// What is known of its file.
+    pub recording: Recording,
 }
 
 impl<R> Rows<R> {
@@ -82,6 +85,7 @@ impl<R> Rows<R> {
             recorded,
             copies: Vec::new(),
             through: Vec::new(),
+            recording: Recording::default(),
         }
     }
 }
@@ -142,6 +146,7 @@ impl CopyOptions {
             recorded,
             copies: copies(self.training_keys(file))?,
             through: copies(self.through_keys(file))?,
+            recording: Recording::default(),
         })
     }
 
@@ -163,6 +168,7 @@ impl CopyOptions {
             recorded,
             copies: copies?,
             through: through?,
+            recording: Recording::default(),
         })
     }
 }

@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod mlp_fit;
 pub mod network;
 pub mod protocol;
+pub mod recording;
 pub mod report;
 pub mod rng;
 pub mod score;
@@ -79,6 +80,8 @@ pub enum Stage {
     Features,
     /// Fitting the model that ships; one unit, or the steps of a network.
     Fit,
+    /// Decoding for what is known of the files alone, see [`recording`]; units are clips.
+    Recordings,
     /// Decoding and fingerprints; units are clips.
     Fingerprint,
     /// Running a protocol; units are models to fit, or the steps of networks.

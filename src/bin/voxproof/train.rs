@@ -484,7 +484,7 @@ impl Bars {
         if !matches!(&*current, Some((stage, _)) if *stage == progress.stage) {
             let bar = progress_bar(progress.total as u64).with_message(match progress.stage {
                 Stage::Features => "features",
-                Stage::Fingerprint => "reading",
+                Stage::Fingerprint | Stage::Recordings => "reading",
                 Stage::Fit => "fitting",
                 Stage::Evaluate(protocol) => protocol.name(),
             });
