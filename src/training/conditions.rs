@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::corpus::Corpus;
 use super::evaluate::{Part, Pooled, ProtocolReport};
+use super::figures::Figures;
 use super::metrics::Interval;
 use super::protocol::{Fold, Protocol};
 
@@ -25,6 +26,8 @@ pub struct Through {
     pub kinds: Vec<Part>,
     /// By family or corpus that was left out.
     pub groups: Vec<Part>,
+    /// What is drawn and listed of all folds together.
+    pub figures: Figures,
 }
 
 impl Through {
@@ -37,6 +40,7 @@ impl Through {
             pooled: report.pooled,
             kinds: report.kinds,
             groups: report.groups,
+            figures: report.figures,
         }
     }
 }

@@ -7,7 +7,8 @@
 
 use std::collections::HashMap;
 
-use super::channel::{Channel, Filter, Preset};
+use super::channel::{Chain, Channel, Filter, Preset};
+use super::manifest::Clip;
 use super::recording::Recording;
 use crate::audio::Waveform;
 use crate::features::FeatureError;
@@ -124,6 +125,13 @@ impl CopyOptions {
         presets
             .map(|preset| format!("{file}#through.{preset}.{}", self.seed))
             .collect()
+    }
+
+    /// The steps of each clip's test copy through the channel of that place. A copy that was drawn again because the first
+    /// draw left nothing to judge has others.
+    pub(super) fn chains(&self, place: usize, clips: &[Clip]) -> Vec<Chain> {
+        let chain = |clip: &Clip| self.through[place].chain(&self.through_keys(&clip.file)[place]);
+        clips.iter().map(chain).collect()
     }
 
     /// Takes the rows of `file` out of a feature table.

@@ -10,7 +10,7 @@ use super::channel::Filter;
 use super::copies::{CopyOptions, Rows, RowsOrReason};
 use super::manifest::{self, Clip, ManifestSource};
 use super::network::{FrontEnd, FrontEndScratch, Spectrogram, spectrogram_table};
-use super::recording::{Gauge, Recording};
+use super::recording::{self, Gauge, Recording};
 use super::selection::Selection;
 use super::{Progress, ProgressFn, Stage, TrainingError, table};
 use crate::analysis::{Analyser, AnalysisScratch};
@@ -93,7 +93,7 @@ impl Corpus {
     /// # Errors
     /// As [`Corpus::load`]; a single class is an error only if it is empty too.
     pub fn load_any(options: &CorpusOptions, progress: ProgressFn) -> Result<Self, TrainingError> {
-        let corpus = Self::load_rows(options, |clips| match &options.feature_table {
+        let mut corpus = Self::load_rows(options, |clips| match &options.feature_table {
             Some(path) => Ok(from_table(
                 clips,
                 table::read(path, options.features)?,
@@ -108,6 +108,10 @@ impl Corpus {
                 Ok(from_audio(clips, progress, rows))
             }
         })?;
+        if options.features == FeatureSet::Channel {
+            let pairs = corpus.recordings.iter_mut().zip(&corpus.rows);
+            pairs.for_each(|(recording, row)| recording.channel = Some(row.clone()));
+        }
         corpus.save(options)?;
         Ok(corpus)
     }
@@ -222,6 +226,13 @@ impl<R> Corpus<R> {
             }
         }
         Ok(corpus)
+    }
+
+    /// Decodes the clips whose files are not known yet, because their features come from a table, if `decode` says so.
+    pub(super) fn measure(&mut self, decode: bool, progress: ProgressFn) {
+        if decode {
+            recording::measure(&self.clips, &mut self.recordings, progress);
+        }
     }
 
     /// Rows that a clip enters a fit with: as recorded, then its training copies.

@@ -7,15 +7,19 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::channel::Chain;
 use super::conditions::{RECORDED, Through, write_scores};
+use super::control::{Control, ControlCorpus};
 use super::corpus::{Corpus, CorpusOptions};
 use super::estimator::EstimatorSettings;
+use super::figures::{Figures, Scored};
+use super::learning_curve;
 use super::manifest::Clip;
 use super::metrics::{Interval, Ranking, calibration_error, mean_interval};
 use super::network;
 use super::protocol::{self, Fold, Protocol};
 use super::report::{self, CorpusSummary};
-use super::{Progress, ProgressFn, Stage, TrainingError, in_pool};
+use super::{Progress, ProgressFn, Stage, THRESHOLD, TrainingError, in_pool};
 
 /// What `voxproof evaluate` is asked to do.
 #[derive(Debug, Clone)]
@@ -38,6 +42,11 @@ pub struct EvaluateOptions {
     pub scores: Option<PathBuf>,
     /// Model card whose generated section is replaced with the new figures.
     pub model_card: Option<PathBuf>,
+    /// Whether to decode clips whose features come from a table, for what is known of their files: without it, such an
+    /// evaluation has no control and no figures by bitrate and bandwidth.
+    pub control: bool,
+    /// Whether to fit models to shares of the engine families too, see [`learning_curve`].
+    pub learning_curve: bool,
     /// Threads; all cores where absent. The result does not depend on it.
     pub jobs: Option<usize>,
 }
@@ -57,6 +66,9 @@ pub struct EvaluateReport {
     pub corpus: CorpusSummary,
     /// Each protocol's figures.
     pub protocols: Vec<ProtocolReport>,
+    /// EER by the share of the engine families that models learned from; empty unless asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub learning_curve: Vec<learning_curve::Point>,
 }
 
 /// Figures of one protocol.
@@ -78,6 +90,11 @@ pub struct ProtocolReport {
     pub kinds: Vec<Part>,
     /// By family or corpus that was left out; empty in random folds.
     pub groups: Vec<Part>,
+    /// What a classifier finds on the same folds that knows the file alone; absent where files were not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control: Option<Control>,
+    /// What is drawn and listed of all folds together.
+    pub figures: Figures,
     /// The same models and clips, these scored after a channel: figures of each channel.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub through: Vec<Through>,
@@ -137,7 +154,8 @@ pub fn evaluate(
 ) -> Result<EvaluateReport, TrainingError> {
     in_pool(options.jobs, || {
         if let EstimatorSettings::Network(settings) = &options.estimator {
-            let corpus = Corpus::load_spectrograms(&options.corpus, progress)?;
+            let mut corpus = Corpus::load_spectrograms(&options.corpus, progress)?;
+            corpus.measure(options.control, progress);
             let judge = |protocol, folds: &[Fold], conditions: &[&[_]]| {
                 let told = |done, total| {
                     progress(Progress {
@@ -150,7 +168,8 @@ pub fn evaluate(
             };
             return report_on(&corpus, network::FEATURES, options, judge);
         }
-        let corpus = Corpus::load(&options.corpus, progress)?;
+        let mut corpus = Corpus::load(&options.corpus, progress)?;
+        corpus.measure(options.control, progress);
         let judge = |protocol, folds: &[Fold], conditions: &[&[_]]| {
             let told = |done, total| {
                 progress(Progress {
@@ -176,10 +195,20 @@ fn report_on<R>(
     judge: impl Fn(Protocol, &[Fold], &[&[R]]) -> Result<Scores, TrainingError>,
 ) -> Result<EvaluateReport, TrainingError> {
     let mut scores = String::from("protocol,group,part,file,label,score,condition\n");
+    let control = ControlCorpus::new(corpus);
     let mut protocols = Vec::new();
     for &protocol in &options.protocols {
-        protocols.push(run(protocol, corpus, options, &mut scores, &judge)?);
+        let mut report = run(protocol, corpus, options, &mut scores, &judge)?;
+        if let Some(control) = &control {
+            report.control = judge_control(protocol, corpus, control, options)?;
+        }
+        protocols.push(report);
     }
+    let learning_curve = if options.learning_curve {
+        learn(corpus, options, &judge)?
+    } else {
+        Vec::new()
+    };
     let report = EvaluateReport {
         estimator: options.estimator.kind(),
         settings: options.estimator,
@@ -187,6 +216,7 @@ fn report_on<R>(
         disjoint_speakers: options.disjoint_speakers,
         corpus: CorpusSummary::new(corpus),
         protocols,
+        learning_curve,
     };
     report::write_evaluation(options, &report)?;
     if let Some(path) = &options.scores {
@@ -204,17 +234,7 @@ fn run<R>(
     judge: &impl Fn(Protocol, &[Fold], &[&[R]]) -> Result<Scores, TrainingError>,
 ) -> Result<ProtocolReport, TrainingError> {
     let start = Instant::now();
-    let mut folds = protocol.folds(&corpus.clips, options.seed);
-    if folds.is_empty() {
-        return Err(TrainingError::NothingToLeaveOut {
-            protocol: protocol.name(),
-        });
-    }
-    if options.disjoint_speakers {
-        folds
-            .iter_mut()
-            .for_each(|fold| fold.separate_speakers(&corpus.clips));
-    }
+    let folds = folds_of(protocol, &corpus.clips, options)?;
     // As recorded, then through each channel.
     let conditions: Vec<&[R]> = std::iter::once(&corpus.rows)
         .chain(&corpus.through)
@@ -226,20 +246,21 @@ fn run<R>(
         let conditions = by_condition.iter_mut().zip(fold);
         conditions.for_each(|(condition, scores)| condition.push(scores));
     }
-    let figures = |scored: &[Vec<f64>]| {
-        let report = match protocol {
-            Protocol::Random => pooled(corpus, &folds, scored, options.seed),
-            Protocol::Grouped => by_family(&corpus.clips, &folds, scored, options.seed),
-            Protocol::LeaveFamilySourceOut | Protocol::LeaveCorpusOut => {
-                by_group(protocol, corpus, &folds, scored, options.seed)
-            }
-        };
-        ProtocolReport {
-            pooled: Pooled::new(&corpus.clips, &folds, scored),
-            ..report
-        }
+    let figures = |scored: &[Vec<f64>], chains: &[Chain]| ProtocolReport {
+        pooled: Pooled::new(&corpus.clips, &folds, scored),
+        figures: Figures::new(&Scored {
+            protocol: Some(protocol),
+            clips: &corpus.clips,
+            recordings: &corpus.recordings,
+            chains,
+            folds: &folds,
+            scores: scored,
+            threshold: THRESHOLD,
+            seed: options.seed,
+        }),
+        ..sum_up(protocol, corpus, &folds, scored, options.seed)
     };
-    let mut report = figures(&by_condition[0]);
+    let mut report = figures(&by_condition[0], &[]);
     write_scores(
         scores_file,
         protocol,
@@ -248,13 +269,97 @@ fn run<R>(
         &by_condition[0],
         RECORDED,
     );
-    for (channel, scored) in options.corpus.copies.through.iter().zip(&by_condition[1..]) {
+    let channels = options.corpus.copies.through.iter().enumerate();
+    for ((place, channel), scored) in channels.zip(&by_condition[1..]) {
+        let chains = options.corpus.copies.chains(place, &corpus.clips);
         let channel = channel.preset().name();
         write_scores(scores_file, protocol, corpus, &folds, scored, channel);
-        report.through.push(Through::new(channel, figures(scored)));
+        report
+            .through
+            .push(Through::new(channel, figures(scored, &chains)));
     }
     report.seconds = start.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// The folds of a protocol, without the tested speakers in training if that is asked for.
+fn folds_of(
+    protocol: Protocol,
+    clips: &[Clip],
+    options: &EvaluateOptions,
+) -> Result<Vec<Fold>, TrainingError> {
+    let mut folds = protocol.folds(clips, options.seed);
+    if folds.is_empty() {
+        return Err(TrainingError::NothingToLeaveOut {
+            protocol: protocol.name(),
+        });
+    }
+    if options.disjoint_speakers {
+        folds
+            .iter_mut()
+            .for_each(|fold| fold.separate_speakers(clips));
+    }
+    Ok(folds)
+}
+
+/// The protocol's own figures of one condition.
+fn sum_up<R>(
+    protocol: Protocol,
+    corpus: &Corpus<R>,
+    folds: &[Fold],
+    scored: &[Vec<f64>],
+    seed: u64,
+) -> ProtocolReport {
+    match protocol {
+        Protocol::Random => pooled(corpus, folds, scored, seed),
+        Protocol::Grouped => by_family(&corpus.clips, folds, scored, seed),
+        Protocol::LeaveFamilySourceOut | Protocol::LeaveCorpusOut => {
+            by_group(protocol, corpus, folds, scored, seed)
+        }
+    }
+}
+
+/// The control under one protocol, clips as recorded; none where no fold is left of it.
+fn judge_control<R>(
+    protocol: Protocol,
+    corpus: &Corpus<R>,
+    control: &ControlCorpus,
+    options: &EvaluateOptions,
+) -> Result<Option<Control>, TrainingError> {
+    let folds = control.folds(&folds_of(protocol, &corpus.clips, options)?);
+    if folds.is_empty() {
+        return Ok(None);
+    }
+    let (own, estimator) = (
+        &control.corpus,
+        EstimatorSettings::Logistic(Default::default()),
+    );
+    let scores = score_folds(own, &folds, &[&own.rows], &estimator, &|_, _| {})?;
+    let scored: Vec<Vec<f64>> = scores.into_iter().flatten().collect();
+    let report = sum_up(protocol, own, &folds, &scored, options.seed);
+    Ok(Some(Control {
+        clips: own.clips.len(),
+        eer: report.eer,
+        auc: report.auc,
+    }))
+}
+
+/// The learning curve, clips as recorded.
+fn learn<R>(
+    corpus: &Corpus<R>,
+    options: &EvaluateOptions,
+    judge: &impl Fn(Protocol, &[Fold], &[&[R]]) -> Result<Scores, TrainingError>,
+) -> Result<Vec<learning_curve::Point>, TrainingError> {
+    let (protocol, clips) = (Protocol::Grouped, &corpus.clips);
+    let all = folds_of(protocol, clips, options)?;
+    let point = |divisor| {
+        let folds = learning_curve::with_fewer_families(clips, &all, divisor, options.seed);
+        let scores = judge(protocol, &folds, &[&corpus.rows])?;
+        let scored: Vec<Vec<f64>> = scores.into_iter().flatten().collect();
+        let eer = sum_up(protocol, corpus, &folds, &scored, options.seed).eer;
+        Ok(learning_curve::Point::new(clips, &folds, divisor, eer))
+    };
+    learning_curve::DIVISORS.into_iter().map(point).collect()
 }
 
 /// Fits a model of features for each fold and scores its test clips in each condition; `told` hears of each fit.
@@ -311,6 +416,8 @@ fn pooled<R>(corpus: &Corpus<R>, folds: &[Fold], scored: &[Vec<f64>], seed: u64)
         pooled: Pooled::default(),
         kinds,
         groups: Vec::new(),
+        control: None,
+        figures: Figures::default(),
         through: Vec::new(),
     }
 }
@@ -435,6 +542,8 @@ fn summary(protocol: Protocol, fits: usize, groups: Vec<Part>, seed: u64) -> Pro
         pooled: Pooled::default(),
         kinds,
         groups,
+        control: None,
+        figures: Figures::default(),
         through: Vec::new(),
     }
 }

@@ -207,7 +207,7 @@ impl Ranking {
 }
 
 /// Bins of [`calibration_error`].
-const CALIBRATION_BINS: usize = 10;
+pub(super) const CALIBRATION_BINS: usize = 10;
 
 /// Expected calibration error, 0.0..=1.0: how far the mean probability and the share of synthetic
 /// clips are apart in each of ten bins of probability, weighted by the bin's clips (Guo et al., "On

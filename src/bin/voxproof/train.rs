@@ -217,7 +217,7 @@ Examples:
   voxproof evaluate --manifest la.csv --clips LA --model-dir models --name linear --report report
 
 Fits a model for every fold and scores what the fold left out. With --embedded or --model-dir, nothing is
-fitted: that model is judged on all clips, with its own features. Writes metrics.json and metrics.md.
+fitted: that model is judged on all clips, with its own features. Writes metrics.json, metrics.md and report.html.
 Exit status: 0 all clips were used, 1 some could not be, 2 wrong usage.")]
 pub struct EvaluateArgs {
     #[command(flatten)]
@@ -248,7 +248,14 @@ pub struct EvaluateArgs {
     /// Also take clips of tested speakers, of either class, out of training
     #[arg(long)]
     disjoint_speakers: bool,
-    /// Folder for metrics.json and metrics.md
+    /// With --feature-table: decode the clips all the same, for the control classifier (which knows the file and hears
+    /// no speech) and for figures by bitrate and bandwidth; without a table they are always there
+    #[arg(long)]
+    control: bool,
+    /// Also fit models to an eighth, a quarter, half and all of the engine families, in the folds of grouped
+    #[arg(long, conflicts_with_all = ["embedded", "model_dir"])]
+    learning_curve: bool,
+    /// Folder for metrics.json, metrics.md and report.html
     #[arg(long, value_name = "DIR")]
     report: PathBuf,
     /// Write every test score to this CSV
@@ -361,6 +368,8 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
         report: args.report.clone(),
         scores: args.scores.clone(),
         model_card: args.model_card.clone(),
+        control: args.control,
+        learning_curve: args.learning_curve,
         jobs: args.corpus.jobs(),
     };
     let bars = Bars::default();
