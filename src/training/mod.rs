@@ -28,6 +28,7 @@ pub mod manifest;
 pub mod metrics;
 pub mod mlp_fit;
 pub mod network;
+mod page;
 pub mod protocol;
 pub mod recording;
 pub mod report;
