@@ -4,10 +4,14 @@
 //! and judged on the folds of the evaluation. As far as it is better than a coin, the corpus gives its classes away by
 //! how they were recorded and stored, and figures of every other model may rest on that.
 
+use super::TrainingError;
 use super::copies::CopyOptions;
 use super::corpus::Corpus;
+use super::estimator::EstimatorSettings;
+use super::evaluate::{score_folds, sum_up};
+use super::logistic_fit::LogisticSettings;
 use super::metrics::Interval;
-use super::protocol::Fold;
+use super::protocol::{Fold, Protocol};
 use crate::features::FeatureSet;
 
 /// What a figure of the control means, for readers of reports.
@@ -29,7 +33,7 @@ pub struct Control {
 /// The clips whose files were measured, with what is known of those files in place of features.
 pub(super) struct ControlCorpus {
     /// Without copies.
-    pub(super) corpus: Corpus,
+    corpus: Corpus,
     /// Where each clip of the evaluation stands here, shape `[clips]`.
     place: Vec<Option<usize>>,
 }
@@ -67,9 +71,31 @@ impl ControlCorpus {
         (is_ai.contains(&true) && is_ai.contains(&false)).then_some(control)
     }
 
+    /// The control under one protocol, whose `folds` these are, clips as recorded; none where no fold is left of it.
+    pub(super) fn judge(
+        &self,
+        protocol: Protocol,
+        folds: &[Fold],
+        seed: u64,
+    ) -> Result<Option<Control>, TrainingError> {
+        let (folds, own) = (self.folds(folds), &self.corpus);
+        if folds.is_empty() {
+            return Ok(None);
+        }
+        let estimator = EstimatorSettings::Logistic(LogisticSettings::default());
+        let scores = score_folds(own, &folds, &[&own.rows], &estimator, &|_, _| {})?;
+        let scored: Vec<Vec<f64>> = scores.into_iter().flatten().collect();
+        let report = sum_up(protocol, own, &folds, &scored, seed);
+        Ok(Some(Control {
+            clips: own.clips.len(),
+            eer: report.eer,
+            auc: report.auc,
+        }))
+    }
+
     /// The folds of the evaluation without the clips that were not measured; those without both classes on either side
     /// are left out.
-    pub(super) fn folds(&self, folds: &[Fold]) -> Vec<Fold> {
+    fn folds(&self, folds: &[Fold]) -> Vec<Fold> {
         let own = |side: &[usize]| -> Vec<usize> {
             side.iter().filter_map(|&clip| self.place[clip]).collect()
         };
@@ -91,6 +117,7 @@ impl ControlCorpus {
 #[cfg(test)]
 mod tests {
     use super::super::figures::example;
+    use super::super::manifest::{Clip, Label};
     use super::super::recording::Recording;
     use super::*;
 
@@ -135,5 +162,62 @@ mod tests {
             ..corpus
         };
         assert!(ControlCorpus::new(&nothing).is_none());
+    }
+
+    /// 96 clips of 12 families and 12 sources; `told` makes the files of both classes differ.
+    fn figures_of_files(told: f64) -> Corpus<()> {
+        let mut rng = super::super::rng::Rng::new(5, 0);
+        let clip = |i: usize| {
+            let (label, group) = (
+                if i % 2 == 0 { Label::Human } else { Label::Ai },
+                i / 2 % 12,
+            );
+            Clip {
+                corpus: format!("source{group}"),
+                family: format!("family{group}"),
+                kind: "codec".into(),
+                ..Clip::new(format!("{i}.mp3"), label)
+            }
+        };
+        let clips: Vec<Clip> = (0..192).map(clip).collect();
+        let mut measured = |clip: &Clip| {
+            let mut figures: Vec<f64> = (0..8).map(|_| rng.unit()).collect();
+            figures[2] += if clip.is_ai() { told } else { 0.0 };
+            Recording {
+                channel: Some(figures),
+                mp3_bitrate: None,
+            }
+        };
+        Corpus {
+            features: FeatureSet::Classic,
+            rows: vec![(); 192],
+            copies: vec![Vec::new(); 192],
+            through: Vec::new(),
+            recordings: clips.iter().map(&mut measured).collect(),
+            clips,
+            copy_options: CopyOptions::default(),
+            held_out: Default::default(),
+            left_out: Default::default(),
+            packages: Default::default(),
+            skipped: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_control_finds_what_the_files_tell_and_nothing_else() {
+        let eer = |told: f64| {
+            let corpus = figures_of_files(told);
+            let folds = Protocol::Grouped.folds(&corpus.clips, 42);
+            let control = ControlCorpus::new(&corpus).unwrap();
+            let found = control
+                .judge(Protocol::Grouped, &folds, 42)
+                .unwrap()
+                .unwrap();
+            assert_eq!(found.clips, 192);
+            found.eer.value
+        };
+        assert_eq!(eer(1.5), 0.0, "bandwidths that do not overlap");
+        let nothing = eer(0.0);
+        assert!((0.35..0.65).contains(&nothing), "{nothing}");
     }
 }

@@ -35,7 +35,7 @@ pub struct EvaluateOptions {
     /// Whether clips of tested speakers, of either class, are taken out of training (`Rule 1` of
     /// the corpus's notes in its strictest reading; off in the study that this is compared with).
     pub disjoint_speakers: bool,
-    /// Folder for `metrics.json` and `metrics.md`; made if it is missing.
+    /// Folder for `metrics.json`, `metrics.md` and `report.html`; made if it is missing.
     pub report: PathBuf,
     /// Where to write every test score, as CSV `protocol,group,part,file,label,score,condition`;
     /// `condition` is `recorded`, or the name of the channel that the clip passed.
@@ -185,7 +185,7 @@ pub fn evaluate(
 }
 
 /// Scores of folds, shape `[folds][conditions][clips tested]`.
-type Scores = Vec<Vec<Vec<f64>>>;
+pub(super) type Scores = Vec<Vec<Vec<f64>>>;
 
 /// Runs the protocols on a corpus; `judge` fits a model for each fold and scores its test clips in each condition.
 fn report_on<R>(
@@ -200,12 +200,14 @@ fn report_on<R>(
     for &protocol in &options.protocols {
         let mut report = run(protocol, corpus, options, &mut scores, &judge)?;
         if let Some(control) = &control {
-            report.control = judge_control(protocol, corpus, control, options)?;
+            let folds = folds_of(protocol, &corpus.clips, options)?;
+            report.control = control.judge(protocol, &folds, options.seed)?;
         }
         protocols.push(report);
     }
     let learning_curve = if options.learning_curve {
-        learn(corpus, options, &judge)?
+        let folds = folds_of(Protocol::Grouped, &corpus.clips, options)?;
+        learning_curve::points(corpus, &folds, options.seed, &judge)?
     } else {
         Vec::new()
     };
@@ -303,7 +305,7 @@ fn folds_of(
 }
 
 /// The protocol's own figures of one condition.
-fn sum_up<R>(
+pub(super) fn sum_up<R>(
     protocol: Protocol,
     corpus: &Corpus<R>,
     folds: &[Fold],
@@ -319,51 +321,8 @@ fn sum_up<R>(
     }
 }
 
-/// The control under one protocol, clips as recorded; none where no fold is left of it.
-fn judge_control<R>(
-    protocol: Protocol,
-    corpus: &Corpus<R>,
-    control: &ControlCorpus,
-    options: &EvaluateOptions,
-) -> Result<Option<Control>, TrainingError> {
-    let folds = control.folds(&folds_of(protocol, &corpus.clips, options)?);
-    if folds.is_empty() {
-        return Ok(None);
-    }
-    let (own, estimator) = (
-        &control.corpus,
-        EstimatorSettings::Logistic(Default::default()),
-    );
-    let scores = score_folds(own, &folds, &[&own.rows], &estimator, &|_, _| {})?;
-    let scored: Vec<Vec<f64>> = scores.into_iter().flatten().collect();
-    let report = sum_up(protocol, own, &folds, &scored, options.seed);
-    Ok(Some(Control {
-        clips: own.clips.len(),
-        eer: report.eer,
-        auc: report.auc,
-    }))
-}
-
-/// The learning curve, clips as recorded.
-fn learn<R>(
-    corpus: &Corpus<R>,
-    options: &EvaluateOptions,
-    judge: &impl Fn(Protocol, &[Fold], &[&[R]]) -> Result<Scores, TrainingError>,
-) -> Result<Vec<learning_curve::Point>, TrainingError> {
-    let (protocol, clips) = (Protocol::Grouped, &corpus.clips);
-    let all = folds_of(protocol, clips, options)?;
-    let point = |divisor| {
-        let folds = learning_curve::with_fewer_families(clips, &all, divisor, options.seed);
-        let scores = judge(protocol, &folds, &[&corpus.rows])?;
-        let scored: Vec<Vec<f64>> = scores.into_iter().flatten().collect();
-        let eer = sum_up(protocol, corpus, &folds, &scored, options.seed).eer;
-        Ok(learning_curve::Point::new(clips, &folds, divisor, eer))
-    };
-    learning_curve::DIVISORS.into_iter().map(point).collect()
-}
-
 /// Fits a model of features for each fold and scores its test clips in each condition; `told` hears of each fit.
-fn score_folds(
+pub(super) fn score_folds(
     corpus: &Corpus,
     folds: &[Fold],
     conditions: &[&[Vec<f64>]],

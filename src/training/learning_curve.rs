@@ -6,13 +6,16 @@
 
 use std::collections::BTreeSet;
 
+use super::TrainingError;
+use super::corpus::Corpus;
+use super::evaluate::{Scores, sum_up};
 use super::manifest::Clip;
 use super::metrics::Interval;
-use super::protocol::Fold;
+use super::protocol::{Fold, Protocol};
 use super::rng::Rng;
 
 /// Shares of the families, one over these.
-pub(super) const DIVISORS: [usize; 4] = [8, 4, 2, 1];
+const DIVISORS: [usize; 4] = [8, 4, 2, 1];
 
 /// What models found that learned from a share of the families.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -27,9 +30,27 @@ pub struct Point {
     pub eer: Interval,
 }
 
+/// The points, from the smallest share to all: `judge` fits a model for each fold and scores its test clips, as recorded.
+pub(super) fn points<R>(
+    corpus: &Corpus<R>,
+    folds: &[Fold],
+    seed: u64,
+    judge: &impl Fn(Protocol, &[Fold], &[&[R]]) -> Result<Scores, TrainingError>,
+) -> Result<Vec<Point>, TrainingError> {
+    let protocol = Protocol::Grouped;
+    let point = |divisor| {
+        let folds = with_fewer_families(&corpus.clips, folds, divisor, seed);
+        let scores = judge(protocol, &folds, &[&corpus.rows])?;
+        let scored: Vec<Vec<f64>> = scores.into_iter().flatten().collect();
+        let eer = sum_up(protocol, corpus, &folds, &scored, seed).eer;
+        Ok(Point::new(&corpus.clips, &folds, divisor, eer))
+    };
+    DIVISORS.into_iter().map(point).collect()
+}
+
 impl Point {
     /// The point of models that were fitted to `folds`.
-    pub(super) fn new(clips: &[Clip], folds: &[Fold], divisor: usize, eer: Interval) -> Self {
+    fn new(clips: &[Clip], folds: &[Fold], divisor: usize, eer: Interval) -> Self {
         let mean = |of: &dyn Fn(&Fold) -> usize| {
             folds.iter().map(of).sum::<usize>() as f64 / folds.len() as f64
         };
@@ -52,12 +73,7 @@ fn families<'a>(clips: &'a [Clip], fold: &Fold) -> BTreeSet<&'a str> {
 
 /// The folds with one over `divisor` of the engine families left to learn from, at least one. Which ones depends on `seed`
 /// and on the fold alone.
-pub(super) fn with_fewer_families(
-    clips: &[Clip],
-    folds: &[Fold],
-    divisor: usize,
-    seed: u64,
-) -> Vec<Fold> {
+fn with_fewer_families(clips: &[Clip], folds: &[Fold], divisor: usize, seed: u64) -> Vec<Fold> {
     let fewer = |fold: &Fold| {
         let mut order: Vec<&str> = families(clips, fold).into_iter().collect();
         Rng::new(seed, 0x1ea2 + fold.part as u64).shuffle(&mut order);

@@ -409,7 +409,7 @@ pub(super) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(
     write(path, &(text + "\n"))
 }
 
-fn write(path: &Path, text: &str) -> Result<(), TrainingError> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), TrainingError> {
     std::fs::write(path, text).map_err(|e| TrainingError::io(path, &e))
 }
 

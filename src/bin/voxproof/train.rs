@@ -250,7 +250,7 @@ pub struct EvaluateArgs {
     disjoint_speakers: bool,
     /// With --feature-table: decode the clips all the same, for the control classifier (which knows the file and hears
     /// no speech) and for figures by bitrate and bandwidth; without a table they are always there
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["embedded", "model_dir"])]
     control: bool,
     /// Also fit models to an eighth, a quarter, half and all of the engine families, in the folds of grouped
     #[arg(long, conflicts_with_all = ["embedded", "model_dir"])]

@@ -1,6 +1,7 @@
 //! Detection error trade-off: false alarms against misses at every threshold (Martin et al., "The DET curve in assessment
 //! of detection task performance", 1997).
 
+use super::rounded;
 use crate::training::metrics::Ranking;
 
 /// Most points of a curve.
@@ -10,13 +11,14 @@ pub const LOWEST: f64 = 0.002;
 
 /// The curve of `scores`, P(AI), from strict to lax thresholds, shape `[points][2]`: false alarm rate (human called
 /// synthetic) and miss rate (synthetic called human). Of curves with many thresholds those points are kept that lie
-/// furthest apart on normal-deviate axes. Empty if a class is missing.
+/// furthest apart on normal-deviate axes. Rates to four decimals. Empty if a class is missing.
 #[must_use]
 pub fn points(scores: &[f64], is_ai: &[bool]) -> Vec<[f64; 2]> {
     if !(is_ai.contains(&true) && is_ai.contains(&false)) {
         return Vec::new();
     }
-    thinned(&Ranking::new(scores, is_ai).error_rates(), MOST)
+    let kept = thinned(&Ranking::new(scores, is_ai).error_rates(), MOST);
+    kept.into_iter().map(|point| point.map(rounded)).collect()
 }
 
 /// At most about `most` points: the corners of the steps that are a fair distance on.
@@ -69,12 +71,11 @@ mod tests {
         // Falling: ai 0.9, human 0.8, ai 0.7 with human 0.7, human 0.1.
         let scores = [0.9, 0.8, 0.7, 0.7, 0.1];
         let is_ai = [true, false, true, false, false];
-        let third = 1.0 / 3.0;
         let wanted = [
             [0.0, 1.0],
             [0.0, 0.5],
-            [third, 0.5],
-            [2.0 * third, 0.0],
+            [0.3333, 0.5],
+            [0.6667, 0.0],
             [1.0, 0.0],
         ];
         assert_eq!(points(&scores, &is_ai), wanted);

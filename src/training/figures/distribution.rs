@@ -1,5 +1,7 @@
 //! How the scores of both classes are spread.
 
+use super::rounded;
+
 /// Bins of equal width over 0.0..=1.0.
 pub const BINS: usize = 25;
 
@@ -21,7 +23,9 @@ impl Distribution {
             let chosen = scores.iter().zip(is_ai).filter(|(_, ai)| **ai == class);
             chosen.for_each(|(p, _)| counts[((p * BINS as f64) as usize).min(BINS - 1)] += 1);
             let total: usize = counts.iter().sum();
-            let shares = counts.iter().map(|&count| count as f64 / total as f64);
+            let shares = counts
+                .iter()
+                .map(|&count| rounded(count as f64 / total as f64));
             if total > 0 {
                 shares.collect()
             } else {
@@ -43,8 +47,8 @@ mod tests {
     fn shares_of_each_class_add_up_to_one() {
         let scores = [0.0, 0.01, 0.5, 0.99, 1.0];
         let spread = Distribution::new(&scores, &[false, false, false, true, true]);
-        assert_eq!(spread.human[0], 2.0 / 3.0);
-        assert_eq!(spread.human[12], 1.0 / 3.0);
+        assert_eq!(spread.human[0], 0.6667);
+        assert_eq!(spread.human[12], 0.3333);
         assert_eq!(spread.human.iter().sum::<f64>(), 1.0);
         assert_eq!(spread.synthetic[BINS - 1], 1.0);
         assert_eq!(Distribution::new(&[0.3], &[true]).human, Vec::<f64>::new());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Score, Scored};
+use super::{Score, Scored, rounded};
 use crate::training::metrics::Ranking;
 use crate::training::protocol::{MIN_CLIPS, Protocol};
 
@@ -169,12 +169,13 @@ impl Grid {
         let families = by_mean(cells.iter().map(|(&(family, _), &eer)| (family, eer)));
         let sources = by_mean(cells.iter().map(|(&(_, source), &eer)| (source, eer)));
         let row = |&(family, _): &(&str, f64)| {
-            let cell = |&(source, _): &(&str, f64)| cells.get(&(family, source)).copied();
+            let cell =
+                |&(source, _): &(&str, f64)| cells.get(&(family, source)).copied().map(rounded);
             sources.iter().map(cell).collect()
         };
         (!cells.is_empty()).then(|| Self {
             eer: families.iter().map(row).collect(),
-            mean: families.iter().map(|&(_, mean)| mean).collect(),
+            mean: families.iter().map(|&(_, mean)| rounded(mean)).collect(),
             families: families.iter().map(|&(name, _)| name.into()).collect(),
             sources: sources.iter().map(|&(name, _)| name.into()).collect(),
         })

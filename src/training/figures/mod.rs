@@ -1,9 +1,10 @@
 //! Figures of the scores that test clips got in one protocol and condition, all folds together: what the report draws.
 //!
 //! A clip that several models scored counts once for each score: [`breakdown`] divides the scores by what is known of the
-//! clips, [`det`] walks through all thresholds, [`reliability`] and [`distribution`] look at the probabilities, [`families`]
+//! clips (`attribute`), [`det`] walks through all thresholds, [`reliability`] and [`distribution`] look at the probabilities, [`families`]
 //! sets engines against sources, [`suspects`] names the clips that are most confidently wrong.
 
+mod attribute;
 pub mod breakdown;
 pub mod det;
 pub mod distribution;
@@ -54,6 +55,11 @@ impl Scored<'_> {
             folds.flat_map(|(fold, scores)| fold.test.iter().copied().zip(scores.iter().copied()));
         scores.collect()
     }
+}
+
+/// A rate to four decimals: what is only drawn need not fill the JSON report with digits.
+fn rounded(rate: f64) -> f64 {
+    (rate * 1e4).round() / 1e4
 }
 
 /// What the report says and draws of one protocol and condition.

@@ -1,9 +1,10 @@
 //! Bars of error rates with their intervals: one row a value, one bar a condition.
 
-use super::canvas::{Anchor, Axis, picture};
+use super::canvas::{Anchor, Axis, Canvas, picture};
 use super::ink::Ink;
 use super::shortened;
 use crate::training::figures::{Breakdown, Row};
+use crate::training::metrics::Interval;
 
 const WIDTH: f64 = 400.0;
 /// Where bars begin.
@@ -37,78 +38,75 @@ pub(super) fn merged<'a>(
     merged
 }
 
+/// A value's rows that have an error rate, each with the place of its condition.
+fn rated<'a>(rows: &'a [Option<&Row>]) -> impl Iterator<Item = (usize, Interval)> + 'a {
+    let rows = rows.iter().enumerate();
+    rows.filter_map(|(place, row)| Some((place, row.as_ref()?.eer?)))
+}
+
 /// The bars of one breakdown in each condition; nothing where no row has an error rate.
 pub(super) fn bars(by: &str, breakdowns: &[Option<&Breakdown>]) -> Option<String> {
     let mut rows = merged(breakdowns);
-    rows.retain(|(_, rows)| rows.iter().flatten().any(|row| row.eer.is_some()));
+    rows.retain(|(_, rows)| rated(rows).next().is_some());
     rows.truncate(MOST);
-    let conditions = breakdowns.len() as f64;
-    let height_of = conditions * BAR + GAP;
-    let height = 8.0 + rows.len() as f64 * height_of + 24.0;
-    let eers = || {
-        rows.iter()
-            .flat_map(|(_, rows)| rows.iter().flatten().filter_map(|row| row.eer))
-    };
-    let highest = eers().fold(0.3, |most: f64, eer| most.max(eer.high).max(eer.value));
+    if rows.is_empty() {
+        return None;
+    }
+    let height_of = |rows: &[Option<&Row>]| rated(rows).count() as f64 * BAR + GAP;
+    let heights = rows.iter().map(|(_, rows)| height_of(rows));
+    let height = 4.0 + heights.sum::<f64>() + 24.0;
+    let eers = rows.iter().flat_map(|(_, rows)| rated(rows));
+    let highest = eers.fold(0.3, |most: f64, (_, eer)| most.max(eer.high).max(eer.value));
     let highest = ((highest * 10.0).ceil() / 10.0).min(1.0);
     let axis = Axis {
         from: 0.0,
         to: highest,
         start: LEFT,
-        end: WIDTH - 40.0,
+        end: WIDTH - 34.0,
     };
-    (!rows.is_empty()).then(|| {
-        picture(WIDTH, height, &format!("EER by {by}"), |canvas| {
-            let bottom = height - 24.0;
-            let step = if highest > 0.5 { 0.2 } else { 0.1 };
-            for i in 0..=(highest / step).round() as u32 {
-                let rate = f64::from(i) * step;
-                let at = axis.at(rate);
-                canvas.line(&[(at, 4.0), (at, bottom)], Ink::Grid, 1.0);
-                let name = format!("{:.0} %", rate * 100.0);
-                canvas.text((at, bottom + 5.0), &name, 11.0, Ink::Muted, Anchor::Below);
+    let bottom = height - 24.0;
+    let svg = picture(WIDTH, height, &format!("EER by {by}"), |canvas| {
+        let step = if highest > 0.5 { 0.2 } else { 0.1 };
+        for i in 0..=(highest / step).round() as u32 {
+            let rate = f64::from(i) * step;
+            let at = axis.at(rate);
+            canvas.line(&[(at, 4.0), (at, bottom)], Ink::Grid, 1.0);
+            let name = format!("{:.0} %", rate * 100.0);
+            canvas.text((at, bottom + 5.0), &name, 11.0, Ink::Muted, Anchor::Below);
+        }
+        let mut top = 4.0;
+        for (name, rows) in &rows {
+            let height = height_of(rows);
+            let name = shortened(name, 19);
+            let at = (LEFT - 8.0, top + height / 2.0);
+            canvas.text(at, &name, 12.0, Ink::Text, Anchor::Left);
+            for (index, (place, eer)) in rated(rows).enumerate() {
+                let top = top + GAP / 2.0 + index as f64 * BAR;
+                bar(canvas, &axis, top, &eer, Ink::condition(place));
             }
-            for (index, (name, of_conditions)) in rows.iter().enumerate() {
-                let top = 8.0 + GAP / 2.0 + index as f64 * height_of;
-                let middle = top + conditions * BAR / 2.0;
-                let name = shortened(name, 19);
-                canvas.text((LEFT - 8.0, middle), &name, 12.0, Ink::Text, Anchor::Left);
-                for (place, row) in of_conditions.iter().enumerate() {
-                    let Some(eer) = row.and_then(|row| row.eer) else {
-                        continue;
-                    };
-                    let top = top + place as f64 * BAR;
-                    let (end, middle) = (axis.at(eer.value), top + BAR / 2.0);
-                    canvas.rectangle(
-                        (LEFT, top + 1.0),
-                        (end, top + BAR - 1.0),
-                        Ink::condition(place),
-                    );
-                    let whisker = [eer.low, eer.high].map(|rate| axis.at(rate.min(highest)));
-                    canvas.line(
-                        &[(whisker[0], middle), (whisker[1], middle)],
-                        Ink::Text,
-                        1.0,
-                    );
-                    let number = format!("{:.0}", eer.value * 100.0);
-                    canvas.text(
-                        (whisker[1].max(end) + 4.0, middle),
-                        &number,
-                        10.0,
-                        Ink::Muted,
-                        Anchor::Right,
-                    );
-                }
-            }
-            canvas.line(&[(LEFT, 4.0), (LEFT, bottom)], Ink::Axis, 1.0);
-        })
-    })
+            top += height;
+        }
+        canvas.line(&[(LEFT, 4.0), (LEFT, bottom)], Ink::Axis, 1.0);
+    });
+    Some(svg)
+}
+
+/// One bar with its interval and its number.
+fn bar(canvas: &Canvas, axis: &Axis, top: f64, eer: &Interval, ink: Ink) {
+    let (end, middle) = (axis.at(eer.value), top + BAR / 2.0);
+    canvas.rectangle((LEFT, top + 1.0), (end, top + BAR - 1.0), ink);
+    let [low, high] = [eer.low, eer.high].map(|rate| axis.at(rate.min(axis.to)));
+    canvas.line(&[(low, middle), (high, middle)], Ink::Text, 1.0);
+    let (at, number) = (
+        (high.max(end) + 4.0, middle),
+        format!("{:.0}", eer.value * 100.0),
+    );
+    canvas.text(at, &number, 10.0, Ink::Muted, Anchor::Right);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::metrics::Interval;
 
     fn breakdown(by: &'static str, rows: &[(&str, Option<f64>)]) -> Breakdown {
         let row = |&(name, eer): &(&str, Option<f64>)| Row {
@@ -157,8 +155,8 @@ mod tests {
             svg.contains(">\ncodec\n<") && !svg.contains("hardly any"),
             "{svg}"
         );
-        // Of the 232 pixels up to 30 %, half.
-        assert!(svg.contains("width=\"928\""), "{svg}");
+        // Of the 238 pixels up to 30 %, half; 8 units each.
+        assert!(svg.contains("width=\"952\""), "{svg}");
         assert_eq!(
             bars("kind", &[Some(&breakdown("kind", &[("few", None)])), None]),
             None

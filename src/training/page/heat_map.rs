@@ -8,7 +8,7 @@ use crate::training::figures::Grid;
 /// Width and height of a cell.
 const CELL: (f64, f64) = (27.0, 19.0);
 /// Room for the names of families and for those of sources.
-const LEFT: f64 = 158.0;
+const LEFT: f64 = 166.0;
 const TOP: f64 = 128.0;
 /// Between the mean of a row and its cells.
 const GAP: f64 = 6.0;
@@ -42,7 +42,7 @@ pub(super) fn heat_map(grid: &Grid) -> String {
         for (row, family) in grid.families.iter().enumerate() {
             let y = TOP + row as f64 * CELL.1;
             let at = (LEFT - 6.0, y + CELL.1 / 2.0);
-            canvas.text(at, &shortened(family, 24), 11.0, Ink::Text, Anchor::Left);
+            canvas.text(at, &shortened(family, 23), 11.0, Ink::Text, Anchor::Left);
             cell(LEFT, y, grid.mean[row]);
             for (column, eer) in grid.eer[row].iter().enumerate() {
                 if let Some(eer) = eer {

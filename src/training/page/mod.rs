@@ -14,7 +14,9 @@ use super::conditions::RECORDED;
 use super::control;
 use super::evaluate::{EvaluateReport, ProtocolReport};
 use super::metrics::Interval;
+use super::protocol::Protocol;
 use super::report::title;
+use super::score::ScoreReport;
 use section::Section;
 
 /// The page of an evaluation.
@@ -79,17 +81,86 @@ pub(super) fn evaluation(report: &EvaluateReport) -> String {
     document(&name, &body)
 }
 
+/// The page of an existing model.
+pub(super) fn judged(report: &ScoreReport) -> String {
+    let model = &report.model;
+    let mut body = format!(
+        "<header>\n<h1>How <code>{}</code> {} does on these clips</h1>\n<p>{}.</p>\n<p class=\"small muted\">Nothing was fitted. EER is \
+         the error rate at the threshold where as many human clips are called synthetic as synthetic ones human; a coin has 50 %. In \
+         brackets: 95 % bootstrap intervals over speakers and engine families.</p>\n</header>\n",
+        escape(&model.name),
+        escape(&model.version),
+        escape(&report.corpus.line())
+    );
+    let rate = |rate: Option<f64>| rate.map_or("–".into(), percent);
+    let rows = [
+        (
+            "AUC",
+            report.auc.map_or("–".into(), |auc| {
+                format!("{:.3} ({:.3} to {:.3})", auc.value, auc.low, auc.high)
+            }),
+        ),
+        (
+            "found at 1 % false alarms",
+            rate(report.detection_at_1_percent),
+        ),
+        (
+            "found at 5 % false alarms",
+            rate(report.detection_at_5_percent),
+        ),
+        ("found at the threshold", rate(report.found_at_threshold)),
+        (
+            "false alarms at the threshold",
+            rate(report.false_alarms_at_threshold),
+        ),
+        (
+            "calibration error",
+            report
+                .calibration_error
+                .map_or("–".into(), |error| format!("{error:.3}")),
+        ),
+    ];
+    let rows = rows.map(|(name, value)| format!("<dt>{name}</dt><dd>{value}</dd>"));
+    writeln!(
+        body,
+        "<div class=\"cards\"><div class=\"card\"><h3>EER</h3><div class=\"big\">{}</div><dl>{}</dl></div></div>",
+        report.eer.map_or("–".into(), |eer| interval(&eer)),
+        rows.concat()
+    )
+    .expect("writing to a string cannot fail");
+    let section = Section {
+        id: "figures".into(),
+        title: "Figures".into(),
+        lead: String::new(),
+        conditions: vec![(RECORDED.to_owned(), &report.figures)],
+        calibration_errors: report.calibration_error.into_iter().collect(),
+        threshold: model.threshold,
+    };
+    body.push_str(&section.html());
+    document(&format!("voxproof evaluate: {}", model.name), &body)
+}
+
 /// Links to the sections.
 fn contents(body: &mut String, report: &EvaluateReport) {
     body.push_str("<nav aria-label=\"Sections\">");
     for protocol in &report.protocols {
-        let (id, title) = (protocol.protocol.name(), escape(title(protocol.protocol)));
+        let (id, title) = (
+            protocol.protocol.name(),
+            escape(&heading(protocol.protocol)),
+        );
         write!(body, "<a href=\"#{id}\">{title}</a>").expect("writing to a string cannot fail");
     }
     if !report.learning_curve.is_empty() {
-        body.push_str("<a href=\"#learning-curve\">learning curve</a>");
+        body.push_str("<a href=\"#learning-curve\">Learning curve</a>");
     }
     body.push_str("</nav>\n");
+}
+
+/// The title of a protocol with a capital letter.
+fn heading(protocol: Protocol) -> String {
+    let title = title(protocol);
+    let (first, rest) = title.split_at(1);
+    first.to_uppercase() + rest
 }
 
 /// The headline of a protocol.
@@ -126,7 +197,7 @@ fn card(body: &mut String, report: &ProtocolReport) {
         "<div class=\"card\"><h3><a href=\"#{}\">{}</a></h3><div class=\"big\">{}</div>\
          <div class=\"small muted\">EER, {:.1} to {:.1}</div><dl>{}</dl></div>",
         report.protocol.name(),
-        escape(title(report.protocol)),
+        escape(&heading(report.protocol)),
         percent(report.eer.value),
         report.eer.low * 100.0,
         report.eer.high * 100.0,
@@ -139,22 +210,21 @@ fn learning_curve(body: &mut String, report: &EvaluateReport) {
     if report.learning_curve.is_empty() {
         return;
     }
+    let head = ["families", "synthetic clips", "EER (95 %)"].map(String::from);
     let rows = report.learning_curve.iter().map(|point| {
-        format!(
-            "<tr><th scope=\"row\">{:.0}</th><td>{:.0}</td><td>{}</td></tr>",
-            point.families,
-            point.clips,
-            interval(&point.eer)
-        )
+        vec![
+            format!("{:.0}", point.families),
+            format!("{:.0}", point.clips),
+            tables::interval(Some(point.eer)),
+        ]
     });
     writeln!(
         body,
-        "<section id=\"learning-curve\">\n<h2>What more engine families would bring</h2>\n<p class=\"small muted\">Grouped folds; an eighth, \
-         a quarter, half and all of the families that each trains on, the same human clips and the same tests.</p>\n\
-         <div class=\"figures\"><figure>{}</figure><div class=\"panel inside\"><table><thead><tr><th scope=\"col\">families</th>\
-         <th scope=\"col\">synthetic clips</th><th scope=\"col\">EER</th></tr></thead><tbody>{}</tbody></table></div></div>\n</section>",
+        "<section id=\"learning-curve\">\n<h2>What more engine families would bring</h2>\n<p class=\"small muted\">Grouped folds; an \
+         eighth, a quarter, half and all of the families that each trains on, the same human clips and the same tests.</p>\n\
+         <div class=\"figures\"><figure>{}</figure><figure>{}</figure></div>\n</section>",
         plots::learning_curve(&report.learning_curve),
-        rows.collect::<String>()
+        tables::table(&head, rows)
     )
     .expect("writing to a string cannot fail");
 }
@@ -170,13 +240,13 @@ fn section(report: &ProtocolReport) -> Section<'_> {
             .map(|t| format!("; through {} {}", escape(t.channel), percent(t.pooled.eer)))
             .collect::<String>()
     );
-    let mut conditions = vec![(RECORDED, &report.figures)];
-    conditions.extend(through().map(|through| (through.channel, &through.figures)));
+    let mut conditions = vec![(RECORDED.to_owned(), &report.figures)];
+    conditions.extend(through().map(|t| (format!("through {}", t.channel), &t.figures)));
     let mut calibration_errors = vec![report.pooled.calibration_error];
     calibration_errors.extend(through().map(|through| through.pooled.calibration_error));
     Section {
         id: report.protocol.name().into(),
-        title: title(report.protocol),
+        title: heading(report.protocol),
         lead,
         conditions,
         calibration_errors,

@@ -15,7 +15,7 @@ const RATES: [f64; 9] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8];
 const HIGHEST: f64 = 0.9;
 
 /// False alarms against misses on normal-deviate axes, one curve for each condition.
-pub(super) fn det(conditions: &[(&str, &Figures)]) -> String {
+pub(super) fn det(conditions: &[(String, &Figures)]) -> String {
     let range = [deviate(0.003), deviate(HIGHEST)];
     let frame = Frame::new(SIZE, range, range);
     let label = "DET curve: miss rate against false alarm rate, on normal-deviate axes";
@@ -49,7 +49,7 @@ pub(super) fn det(conditions: &[(&str, &Figures)]) -> String {
 }
 
 /// What a probability says against what is true, one line for each condition.
-pub(super) fn reliability(conditions: &[(&str, &Figures)]) -> String {
+pub(super) fn reliability(conditions: &[(String, &Figures)]) -> String {
     let frame = Frame::new(SIZE, [0.0, 1.0], [0.0, 1.0]);
     let label =
         "Reliability diagram: share that is synthetic against the probability that was given";
@@ -73,30 +73,42 @@ pub(super) fn reliability(conditions: &[(&str, &Figures)]) -> String {
     })
 }
 
-/// How the scores of both classes are spread in one condition, up to the share `highest`.
-pub(super) fn spread(name: &str, figures: &Figures, highest: f64, threshold: f64) -> String {
-    let frame = Frame::new(SIZE, [0.0, 1.0], [0.0, highest]);
-    let label = format!("Scores of human and of synthetic clips, {name}");
-    picture(SIZE.0, SIZE.1, &label, |canvas| {
-        let x = percents((0..=5).map(|i| f64::from(i) / 5.0));
-        let step = [0.01, 0.02, 0.05, 0.1, 0.2]
-            .into_iter()
-            .find(|step| highest / step <= 6.0)
-            .unwrap_or(0.25);
-        let y = percents((0..=(highest / step) as u32).map(|i| f64::from(i) * step));
-        frame.draw(
-            canvas,
-            (&x, "P(AI), %"),
-            (&y, "share of the class's scores, %"),
-        );
-        let at = frame.x.at(threshold);
-        canvas.line(&[(at, frame.y.start), (at, frame.y.end)], Ink::Axis, 1.5);
-        let classes = [
-            (&figures.distribution.human, Ink::Human),
-            (&figures.distribution.synthetic, Ink::Synthetic),
-        ];
-        for (shares, ink) in classes {
-            steps(canvas, &frame, shares, ink);
+/// Height of the scores of one condition.
+const PANEL: f64 = 165.0;
+
+/// How the scores of both classes are spread, one panel below the other for each condition.
+pub(super) fn spread(conditions: &[(String, &Figures)], threshold: f64) -> String {
+    let highest = highest_share(conditions);
+    let size = (SIZE.0, 20.0 + PANEL * conditions.len() as f64);
+    let label = "Scores of human and of synthetic clips";
+    picture(size.0, size.1, label, |canvas| {
+        for (place, (name, figures)) in conditions.iter().enumerate() {
+            let top = place as f64 * PANEL;
+            let mut frame = Frame::new((size.0, PANEL + 20.0), [0.0, 1.0], [0.0, highest]);
+            frame.y.start += top;
+            frame.y.end += top;
+            let last = place + 1 == conditions.len();
+            let x = percents((0..=5).map(|i| f64::from(i) / 5.0));
+            let step = [0.01, 0.02, 0.05, 0.1, 0.2]
+                .into_iter()
+                .find(|step| highest / step <= 5.0)
+                .unwrap_or(0.5);
+            let y = percents((0..=(highest / step) as u32).map(|i| f64::from(i) * step));
+            let title = if last { "P(AI), %" } else { "" };
+            frame.draw(canvas, (&x, title), (&y, "share of the class, %"));
+            let at = frame.x.at(threshold);
+            canvas.line(&[(at, frame.y.start), (at, frame.y.end)], Ink::Axis, 1.5);
+            let classes = [
+                (&figures.distribution.human, Ink::Human),
+                (&figures.distribution.synthetic, Ink::Synthetic),
+            ];
+            for (shares, ink) in classes {
+                steps(canvas, &frame, shares, ink);
+            }
+            if conditions.len() > 1 {
+                let corner = (frame.x.end - 4.0, frame.y.end + 8.0);
+                canvas.text(corner, name, 12.0, Ink::Text, Anchor::Left);
+            }
         }
     })
 }
@@ -115,7 +127,7 @@ fn steps(canvas: &Canvas, frame: &Frame, shares: &[f64], ink: Ink) {
 }
 
 /// The largest share in any bin, with room above.
-pub(super) fn highest_share(conditions: &[(&str, &Figures)]) -> f64 {
+fn highest_share(conditions: &[(String, &Figures)]) -> f64 {
     let shares = conditions.iter().flat_map(|(_, figures)| {
         let spread = &figures.distribution;
         spread.human.iter().chain(&spread.synthetic)

@@ -9,11 +9,11 @@ use crate::training::figures::{Breakdown, Figures};
 pub(super) struct Section<'a> {
     /// Its anchor.
     pub id: String,
-    pub title: &'a str,
+    pub title: String,
     /// Paragraphs under the title, HTML.
     pub lead: String,
     /// Names of the conditions with their figures, the recorded one first.
-    pub conditions: Vec<(&'a str, &'a Figures)>,
+    pub conditions: Vec<(String, &'a Figures)>,
     /// Calibration error of each condition.
     pub calibration_errors: Vec<f64>,
     /// P(AI) above which a clip is called synthetic.
@@ -28,7 +28,6 @@ const TITLES: [(&str, &str, &str); 9] = [
         "Each kind against all human clips.",
     ),
     ("language", "Language", "Both classes in that language."),
-    ("corpus", "Corpus or repository", "Both classes from there."),
     (
         "licence",
         "Licence class",
@@ -51,6 +50,7 @@ const TITLES: [(&str, &str, &str); 9] = [
         "Steps of the channel",
         "Copies that passed a step against those that did not.",
     ),
+    ("corpus", "Corpus or repository", "Both classes from there."),
 ];
 
 fn figure(text: &mut String, picture: &str, title: &str, caption: &str) {
@@ -81,7 +81,7 @@ impl Section<'_> {
         let mut text = format!(
             "<section id=\"{}\">\n<h2>{}</h2>\n{}\n",
             self.id,
-            escape(self.title),
+            escape(&self.title),
             self.lead
         );
         text.push_str(&self.condition_legend());
@@ -100,7 +100,7 @@ impl Section<'_> {
         let entries: Vec<_> = names
             .map(|(place, (name, _))| {
                 let place = place.min(ink::CONDITIONS - 1);
-                ((*name).to_owned(), format!("condition-{place}"))
+                (name.clone(), format!("condition-{place}"))
             })
             .collect();
         legend(&entries)
@@ -130,26 +130,19 @@ impl Section<'_> {
                 errors.join(", ")
             ),
         );
-        let highest = plots::highest_share(conditions);
-        for (name, figures) in conditions {
-            let classes = [("human", "human"), ("synthetic", "synthetic")];
-            let classes = classes.map(|(name, variable)| (name.to_owned(), variable.to_owned()));
-            figure(
-                text,
-                &plots::spread(name, figures, highest, self.threshold),
-                &format!("Scores, {}", escape(name)),
-                &format!(
-                    "{}Upright line: the threshold {}.",
-                    legend(&classes),
-                    self.threshold
-                ),
-            );
-        }
+        let classes = ["human", "synthetic"].map(|class| (class.to_owned(), class.to_owned()));
+        let caption = format!("Upright line: the threshold {}.", self.threshold);
+        figure(
+            text,
+            &plots::spread(conditions, self.threshold),
+            "Scores of both classes",
+            &format!("{}{caption}", legend(&classes)),
+        );
     }
 
     /// The breakdown of that kind in each condition.
     fn of(&self, by: &str) -> Vec<Option<&Breakdown>> {
-        let of = |(_, figures): &(&str, &'_ Figures)| -> Option<usize> {
+        let of = |(_, figures): &(String, &Figures)| -> Option<usize> {
             figures
                 .breakdowns
                 .iter()
@@ -166,7 +159,7 @@ impl Section<'_> {
             text,
             "<h3>EER by what is known of the clips</h3>\n<p class=\"small muted\">All folds together; whiskers are 95 % intervals \
              from resampling speakers and engine families. Values with fewer than 8 clips of either class have no bar.</p>\n\
-             <div class=\"figures\">"
+             <div class=\"columns\">"
         )
         .expect("writing to a string cannot fail");
         for (by, title, caption) in TITLES {

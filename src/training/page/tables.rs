@@ -8,7 +8,7 @@ use crate::training::manifest::Label;
 use crate::training::metrics::Interval;
 
 /// A table in a box that can be scrolled sideways: header cells, rows of cells, both HTML; the first of a row names it.
-fn table(head: &[String], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(super) fn table(head: &[String], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut text = String::from("<div class=\"scroll\"><table><thead><tr>");
     for cell in head {
         write!(text, "<th scope=\"col\">{cell}</th>").expect("writing to a string cannot fail");
@@ -38,7 +38,7 @@ fn rate(rate: Option<f64>) -> String {
     rate.map_or("–".into(), percent)
 }
 
-fn interval(eer: Option<Interval>) -> String {
+pub(super) fn interval(eer: Option<Interval>) -> String {
     eer.map_or("–".into(), |eer| {
         format!(
             "{} <span class=\"muted\">({:.1} to {:.1})</span>",
@@ -50,7 +50,7 @@ fn interval(eer: Option<Interval>) -> String {
 }
 
 /// What a figure's column is called: the condition beside it where there are several.
-fn heads(figures: &[&str], conditions: &[(&str, &Figures)]) -> Vec<String> {
+fn heads(figures: &[&str], conditions: &[(String, &Figures)]) -> Vec<String> {
     let head = |condition: &str, figure: &&str| {
         if conditions.len() == 1 {
             (*figure).to_owned()
@@ -58,7 +58,7 @@ fn heads(figures: &[&str], conditions: &[(&str, &Figures)]) -> Vec<String> {
             format!("{figure}, {}", escape(condition))
         }
     };
-    let of = |&(condition, _): &(&str, _)| {
+    let of = |(condition, _): &(String, _)| {
         figures
             .iter()
             .map(move |figure| head(condition, figure))
@@ -71,7 +71,7 @@ fn heads(figures: &[&str], conditions: &[(&str, &Figures)]) -> Vec<String> {
 /// All rows of one breakdown.
 pub(super) fn breakdown(
     breakdowns: &[Option<&Breakdown>],
-    conditions: &[(&str, &Figures)],
+    conditions: &[(String, &Figures)],
 ) -> String {
     let by = breakdowns.iter().flatten().next().map_or("", |b| b.by);
     let mut head: Vec<String> = [by, "human", "synthetic"].map(String::from).into();
@@ -94,9 +94,8 @@ pub(super) fn breakdown(
 }
 
 /// Every engine family.
-pub(super) fn families(conditions: &[(&str, &Figures)]) -> String {
+pub(super) fn families(conditions: &[(String, &Figures)]) -> String {
     let mut head: Vec<String> = ["family", "kind", "clips"].map(String::from).into();
-    head[1] = "kind".into();
     head.extend(heads(&["EER", "misses"], conditions));
     let first = conditions
         .first()
