@@ -3,8 +3,8 @@
 //! Read in the order of the data: [`manifest`] says which clips there are, [`selection`] which are used, [`corpus`]
 //! computes their features, also of [`copies`] that a random [`channel`] has passed, [`estimator`] fits a model to them
 //! with [`forest_fit`], [`boosting_fit`], [`mlp_fit`] or with [`logistic_fit`] or [`kernel_fit`] and [`calibrate`], [`train`] writes it as an
-//! artifact; [`protocol`] divides the corpus, [`evaluate()`] fits and scores the divisions, [`metrics`] and
-//! [`report`] sum up. Everything is deterministic for a seed, whatever the number of threads.
+//! artifact; [`protocol`] divides the corpus, [`evaluate()`] fits and scores the divisions, [`metrics`],
+//! [`figures`] and [`report`] sum up, `page` draws. Everything is deterministic for a seed, whatever the number of threads.
 
 pub mod adapters;
 pub mod audit;

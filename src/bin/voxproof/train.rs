@@ -24,7 +24,7 @@ use crate::output::{ALL_JUDGED, Failure, SOME_FAILED, progress_bar};
 #[derive(Debug, Args)]
 pub struct ManifestArgs {
     /// CSV: file (or path), label (ai, human, spoof, bonafide), engine, family, kind, corpus, speaker,
-    /// language, licence, split_group; may be given more than once
+    /// sex, language, licence, split_group; may be given more than once
     #[arg(long, value_name = "CSV", required = true)]
     manifest: Vec<PathBuf>,
     /// Folder that the manifest's files are relative to; the first belongs to the first manifest, and
@@ -212,7 +212,7 @@ Examples:
   voxproof evaluate --manifest corpus/manifest.csv --model logistic --c 0.01 --report report
   voxproof evaluate --manifest corpus/manifest.csv --protocol leave-family-source-out --report report
   voxproof evaluate --manifest corpus/manifest.csv --copies 2 --through study --report report
-  voxproof evaluate --manifest corpus/manifest.csv --features channel --model logistic --report control
+  voxproof evaluate --manifest corpus/manifest.csv --model logistic --protocol grouped --learning-curve --report report
   voxproof evaluate --manifest la.csv --clips LA --embedded default --report report
   voxproof evaluate --manifest la.csv --clips LA --model-dir models --name linear --report report
 
