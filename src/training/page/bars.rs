@@ -8,7 +8,7 @@ use crate::training::metrics::Interval;
 
 const WIDTH: f64 = 400.0;
 /// Where bars begin.
-const LEFT: f64 = 128.0;
+const LEFT: f64 = 142.0;
 const BAR: f64 = 11.0;
 const GAP: f64 = 10.0;
 /// Most rows of a picture; the table beside it holds all.
@@ -77,7 +77,7 @@ pub(super) fn bars(by: &str, breakdowns: &[Option<&Breakdown>]) -> Option<String
         let mut top = 4.0;
         for (name, rows) in &rows {
             let height = height_of(rows);
-            let name = shortened(name, 19);
+            let name = shortened(name, 21);
             let at = (LEFT - 8.0, top + height / 2.0);
             canvas.text(at, &name, 12.0, Ink::Text, Anchor::Left);
             for (index, (place, eer)) in rated(rows).enumerate() {
@@ -155,8 +155,8 @@ mod tests {
             svg.contains(">\ncodec\n<") && !svg.contains("hardly any"),
             "{svg}"
         );
-        // Of the 238 pixels up to 30 %, half; 8 units each.
-        assert!(svg.contains("width=\"952\""), "{svg}");
+        // Of the 224 pixels up to 30 %, half; 8 units each.
+        assert!(svg.contains("width=\"896\""), "{svg}");
         assert_eq!(
             bars("kind", &[Some(&breakdown("kind", &[("few", None)])), None]),
             None

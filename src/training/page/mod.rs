@@ -210,7 +210,7 @@ fn learning_curve(body: &mut String, report: &EvaluateReport) {
     if report.learning_curve.is_empty() {
         return;
     }
-    let head = ["families", "synthetic clips", "EER (95 %)"].map(String::from);
+    let head = ["families", "clips", "EER (95 %)"].map(String::from);
     let rows = report.learning_curve.iter().map(|point| {
         vec![
             format!("{:.0}", point.families),
@@ -221,7 +221,7 @@ fn learning_curve(body: &mut String, report: &EvaluateReport) {
     writeln!(
         body,
         "<section id=\"learning-curve\">\n<h2>What more engine families would bring</h2>\n<p class=\"small muted\">Grouped folds; an \
-         eighth, a quarter, half and all of the families that each trains on, the same human clips and the same tests.</p>\n\
+         eighth, a quarter, half and all of the families that each trains on, the same human clips and the same tests; clips are the synthetic ones among them.</p>\n\
          <div class=\"figures\"><figure>{}</figure><figure>{}</figure></div>\n</section>",
         plots::learning_curve(&report.learning_curve),
         tables::table(&head, rows)

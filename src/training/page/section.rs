@@ -177,9 +177,19 @@ impl Section<'_> {
         .expect("writing to a string cannot fail");
         for (by, title, _) in TITLES {
             let breakdowns = self.of(by);
-            if breakdowns.iter().any(Option::is_some) {
-                let table = tables::breakdown(&breakdowns, &self.conditions);
-                writeln!(text, "<h3>{title}</h3>\n{table}")
+            let conditions = self.conditions.as_slice();
+            // Through a channel other clips have a bitrate: each condition has a table of its own.
+            let each = if by == "bitrate" { 1 } else { conditions.len() };
+            for (breakdowns, conditions) in breakdowns.chunks(each).zip(conditions.chunks(each)) {
+                if breakdowns.iter().all(Option::is_none) {
+                    continue;
+                }
+                let of = match conditions {
+                    [(name, _)] if self.conditions.len() > 1 => format!(", {}", escape(name)),
+                    _ => String::new(),
+                };
+                let table = tables::breakdown(breakdowns, conditions);
+                writeln!(text, "<h3>{title}{of}</h3>\n{table}")
                     .expect("writing to a string cannot fail");
             }
         }

@@ -55,7 +55,7 @@ fn heads(figures: &[&str], conditions: &[(String, &Figures)]) -> Vec<String> {
         if conditions.len() == 1 {
             (*figure).to_owned()
         } else {
-            format!("{figure}, {}", escape(condition))
+            format!("{figure}<br>{}", escape(condition))
         }
     };
     let of = |(condition, _): &(String, _)| {
@@ -68,7 +68,7 @@ fn heads(figures: &[&str], conditions: &[(String, &Figures)]) -> Vec<String> {
     columns.concat()
 }
 
-/// All rows of one breakdown.
+/// The rows of one breakdown that have a figure, in each condition; clips are those of the first.
 pub(super) fn breakdown(
     breakdowns: &[Option<&Breakdown>],
     conditions: &[(String, &Figures)],
@@ -76,7 +76,19 @@ pub(super) fn breakdown(
     let by = breakdowns.iter().flatten().next().map_or("", |b| b.by);
     let mut head: Vec<String> = [by, "human", "synthetic"].map(String::from).into();
     head.extend(heads(&["EER (95 %)", "false alarms", "misses"], conditions));
-    let rows = bars::merged(breakdowns).into_iter().map(|(name, rows)| {
+    let mut values = bars::merged(breakdowns);
+    let all = values.len();
+    values.retain(|(_, rows)| {
+        let mut rows = rows.iter().flatten();
+        rows.any(|row| row.false_alarms.is_some() || row.misses.is_some())
+    });
+    let few = match all - values.len() {
+        0 => String::new(),
+        few => format!(
+            "<p class=\"small muted\">{few} more with fewer than 8 clips of each class, which metrics.json lists.</p>"
+        ),
+    };
+    let rows = values.into_iter().map(|(name, rows)| {
         let first = rows.iter().flatten().next();
         let mut cells = vec![
             escape(name),
@@ -90,7 +102,7 @@ pub(super) fn breakdown(
         }
         cells
     });
-    table(&head, rows)
+    table(&head, rows) + &few
 }
 
 /// Every engine family.
@@ -145,4 +157,40 @@ pub(super) fn suspects(suspects: &[Suspect]) -> String {
         ]
     });
     table(&head.map(String::from), rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::figures::Row;
+
+    #[test]
+    fn values_without_a_figure_are_counted_not_listed() {
+        let row = |name: &str, human: usize, false_alarms: Option<f64>| Row {
+            name: name.into(),
+            human,
+            synthetic: 0,
+            eer: None,
+            false_alarms,
+            misses: None,
+        };
+        let breakdowns = Breakdown {
+            by: "language",
+            rows: vec![
+                row("hi", 75, Some(0.04)),
+                row("or", 4, None),
+                row("<x>", 1, None),
+            ],
+        };
+        let figures = Figures::default();
+        let html = breakdown(&[Some(&breakdowns)], &[("recorded".into(), &figures)]);
+        assert!(
+            html.contains("<th scope=\"row\">hi</th><td>75</td><td>0</td><td>–</td><td>4.0\u{202f}%</td><td>–</td>"),
+            "{html}"
+        );
+        assert!(
+            html.contains("2 more with fewer than 8 clips") && !html.contains("<x>"),
+            "{html}"
+        );
+    }
 }
