@@ -131,6 +131,8 @@ fn grouped_scores_calibrate_a_network_that_is_served() {
             report: folder.join("report"),
             scores: Some(scores.clone()),
             model_card: None,
+            control: false,
+            learning_curve: false,
             jobs: Some(2),
         },
         &quiet,

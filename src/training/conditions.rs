@@ -6,6 +6,7 @@ use std::path::Path;
 use super::TrainingError;
 use super::corpus::Corpus;
 use super::evaluate::{Part, Pooled, ProtocolReport};
+use super::figures::Figures;
 use super::metrics::Interval;
 use super::protocol::{Fold, Protocol};
 
@@ -27,6 +28,8 @@ pub struct Through {
     pub kinds: Vec<Part>,
     /// By family or corpus that was left out.
     pub groups: Vec<Part>,
+    /// What is drawn and listed of all folds together.
+    pub figures: Figures,
 }
 
 impl Through {
@@ -39,6 +42,7 @@ impl Through {
             pooled: report.pooled,
             kinds: report.kinds,
             groups: report.groups,
+            figures: report.figures,
         }
     }
 }

@@ -199,7 +199,6 @@ pub fn fuse(options: &FuseOptions) -> Result<(EvaluateReport, Fusion), TrainingE
             &corpus,
             &folds,
             &by_condition,
-            &channels,
             options.seed,
         ));
         fusion.get_or_insert(fitted(&|_| true)?);
@@ -214,6 +213,7 @@ pub fn fuse(options: &FuseOptions) -> Result<(EvaluateReport, Fusion), TrainingE
         disjoint_speakers: options.disjoint_speakers,
         corpus: CorpusSummary::new(&corpus),
         protocols,
+        learning_curve: Vec::new(),
     };
     report::write_evaluation(&options.report, options.model_card.as_deref(), &report)?;
     report::write_json(&options.report.join("fusion.json"), &fusion)?;

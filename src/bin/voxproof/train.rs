@@ -24,7 +24,7 @@ use crate::output::{ALL_JUDGED, Failure, SOME_FAILED, progress_bar};
 #[derive(Debug, Args)]
 pub struct ManifestArgs {
     /// CSV: file (or path), label (ai, human, spoof, bonafide), engine, family, kind, corpus, speaker,
-    /// language, licence, split_group; may be given more than once
+    /// sex, language, licence, split_group; may be given more than once
     #[arg(long, value_name = "CSV", required = true)]
     manifest: Vec<PathBuf>,
     /// Folder that the manifest's files are relative to; the first belongs to the first manifest, and
@@ -216,12 +216,12 @@ Examples:
   voxproof evaluate --manifest corpus/manifest.csv --model logistic --c 0.01 --report report
   voxproof evaluate --manifest corpus/manifest.csv --protocol leave-family-source-out --report report
   voxproof evaluate --manifest corpus/manifest.csv --copies 2 --through study --report report
-  voxproof evaluate --manifest corpus/manifest.csv --features channel --model logistic --report control
+  voxproof evaluate --manifest corpus/manifest.csv --model logistic --protocol grouped --learning-curve --report report
   voxproof evaluate --manifest la.csv --clips LA --embedded default --report report
   voxproof evaluate --manifest la.csv --clips LA --model-dir models --name linear --report report
 
 Fits a model for every fold and scores what the fold left out. With --embedded or --model-dir, nothing is
-fitted: that model is judged on all clips, with its own features. Writes metrics.json and metrics.md.
+fitted: that model is judged on all clips, with its own features. Writes metrics.json, metrics.md and report.html.
 Exit status: 0 all clips were used, 1 some could not be, 2 wrong usage.")]
 pub struct EvaluateArgs {
     #[command(flatten)]
@@ -252,7 +252,14 @@ pub struct EvaluateArgs {
     /// Also take clips of tested speakers, of either class, out of training
     #[arg(long)]
     disjoint_speakers: bool,
-    /// Folder for metrics.json and metrics.md
+    /// With --feature-table: decode the clips all the same, for the control classifier (which knows the file and hears
+    /// no speech) and for figures by bitrate and bandwidth; without a table they are always there
+    #[arg(long, conflicts_with_all = ["embedded", "model_dir"])]
+    control: bool,
+    /// Also fit models to an eighth, a quarter, half and all of the engine families, in the folds of grouped
+    #[arg(long, conflicts_with_all = ["embedded", "model_dir"])]
+    learning_curve: bool,
+    /// Folder for metrics.json, metrics.md and report.html
     #[arg(long, value_name = "DIR")]
     report: PathBuf,
     /// Write every test score to this CSV
@@ -376,6 +383,8 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
         report: args.report.clone(),
         scores: args.scores.clone(),
         model_card: args.model_card.clone(),
+        control: args.control,
+        learning_curve: args.learning_curve,
         jobs: args.corpus.jobs(),
     };
     let bars = Bars::default();
@@ -499,7 +508,7 @@ impl Bars {
         if !matches!(&*current, Some((stage, _)) if *stage == progress.stage) {
             let bar = progress_bar(progress.total as u64).with_message(match progress.stage {
                 Stage::Features => "features",
-                Stage::Fingerprint => "reading",
+                Stage::Fingerprint | Stage::Recordings => "reading",
                 Stage::Fit => "fitting",
                 Stage::Evaluate(protocol) => protocol.name(),
             });
