@@ -175,7 +175,7 @@ impl Corpus<Spectrogram> {
 
 impl<R> Corpus<R> {
     /// Reads the manifests and takes the rows of the clips that are used from `rows`.
-    fn load_rows(
+    pub(super) fn load_rows(
         options: &CorpusOptions,
         rows: impl Fn(&[Clip]) -> Result<Vec<RowsOrReason<R>>, TrainingError>,
     ) -> Result<Self, TrainingError> {
@@ -254,7 +254,7 @@ impl<R> Corpus<R> {
     }
 
     /// Fails unless there are clips of both classes.
-    fn both_classes(&self) -> Result<(), TrainingError> {
+    pub(super) fn both_classes(&self) -> Result<(), TrainingError> {
         let ai = self.clips.iter().filter(|clip| clip.is_ai()).count();
         if ai > 0 && ai < self.clips.len() {
             Ok(())

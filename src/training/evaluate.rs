@@ -7,12 +7,14 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::channel::Chain;
-use super::conditions::{RECORDED, Through, write_scores};
+use super::channel::{Chain, Channel, Preset};
+use super::conditions::{HEADER, RECORDED, Through, write_scores};
 use super::control::{Control, ControlCorpus};
+use super::copies::CopyOptions;
 use super::corpus::{Corpus, CorpusOptions};
 use super::estimator::EstimatorSettings;
 use super::figures::{Figures, Scored};
+use super::fuse::Fusion;
 use super::learning_curve;
 use super::manifest::Clip;
 use super::metrics::{Interval, Ranking, calibration_error, mean_interval};
@@ -57,9 +59,9 @@ pub struct EvaluateReport {
     /// Kind of estimator.
     pub estimator: &'static str,
     /// Its settings.
-    pub settings: EstimatorSettings,
-    /// Feature set.
-    pub features: &'static str,
+    pub settings: Settings,
+    /// Feature set; those of all parts where scores were fused.
+    pub features: String,
     /// Whether tested speakers were taken out of training.
     pub disjoint_speakers: bool,
     /// The data.
@@ -69,6 +71,25 @@ pub struct EvaluateReport {
     /// EER by the share of the engine families that models learned from; empty unless asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub learning_curve: Vec<learning_curve::Point>,
+}
+
+/// What was judged.
+#[derive(Debug, Clone, serde::Serialize)]
+#[serde(untagged)]
+pub enum Settings {
+    /// Models that were fitted to each fold with these settings.
+    Fitted(EstimatorSettings),
+    /// Scores of several models, added with these weights; each fold's with weights from the others.
+    Fused(Fusion),
+}
+
+impl std::fmt::Display for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Self::Fitted(settings) => settings.fmt(f),
+            Self::Fused(fusion) => fusion.fmt(f),
+        }
+    }
 }
 
 /// Figures of one protocol.
@@ -194,7 +215,7 @@ fn report_on<R>(
     options: &EvaluateOptions,
     judge: impl Fn(Protocol, &[Fold], &[&[R]]) -> Result<Scores, TrainingError>,
 ) -> Result<EvaluateReport, TrainingError> {
-    let mut scores = String::from("protocol,group,part,file,label,score,condition\n");
+    let mut scores = String::from(HEADER);
     let control = ControlCorpus::new(corpus);
     let mut protocols = Vec::new();
     for &protocol in &options.protocols {
@@ -213,14 +234,14 @@ fn report_on<R>(
     };
     let report = EvaluateReport {
         estimator: options.estimator.kind(),
-        settings: options.estimator,
-        features,
+        settings: Settings::Fitted(options.estimator),
+        features: features.into(),
         disjoint_speakers: options.disjoint_speakers,
         corpus: CorpusSummary::new(corpus),
         protocols,
         learning_curve,
     };
-    report::write_evaluation(options, &report)?;
+    report::write_evaluation(&options.report, options.model_card.as_deref(), &report)?;
     if let Some(path) = &options.scores {
         std::fs::write(path, scores).map_err(|e| TrainingError::io(path, &e))?;
     }
@@ -248,38 +269,19 @@ fn run<R>(
         let conditions = by_condition.iter_mut().zip(fold);
         conditions.for_each(|(condition, scores)| condition.push(scores));
     }
-    let figures = |scored: &[Vec<f64>], chains: &[Chain]| ProtocolReport {
-        pooled: Pooled::new(&corpus.clips, &folds, scored),
-        figures: Figures::new(&Scored {
-            protocol: Some(protocol),
-            clips: &corpus.clips,
-            recordings: &corpus.recordings,
-            chains,
-            folds: &folds,
-            scores: scored,
-            threshold: THRESHOLD,
-            seed: options.seed,
-        }),
-        ..sum_up(protocol, corpus, &folds, scored, options.seed)
-    };
-    let mut report = figures(&by_condition[0], &[]);
-    write_scores(
-        scores_file,
+    let channels = channel_names(&options.corpus.copies);
+    let conditions = std::iter::once(RECORDED).chain(channels.iter().copied());
+    for (condition, scored) in conditions.zip(&by_condition) {
+        write_scores(scores_file, protocol, corpus, &folds, scored, condition);
+    }
+    let mut report = figures(
         protocol,
         corpus,
         &folds,
-        &by_condition[0],
-        RECORDED,
+        &by_condition,
+        &channels,
+        options.seed,
     );
-    let channels = options.corpus.copies.through.iter().enumerate();
-    for ((place, channel), scored) in channels.zip(&by_condition[1..]) {
-        let chains = options.corpus.copies.chains(place, &corpus.clips);
-        let channel = channel.preset().name();
-        write_scores(scores_file, protocol, corpus, &folds, scored, channel);
-        report
-            .through
-            .push(Through::new(channel, figures(scored, &chains)));
-    }
     report.seconds = start.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -319,6 +321,45 @@ pub(super) fn sum_up<R>(
             by_group(protocol, corpus, folds, scored, seed)
         }
     }
+}
+
+/// Names of the channels that test clips were also scored through.
+pub(super) fn channel_names(copies: &CopyOptions) -> Vec<&'static str> {
+    let presets = copies.through.iter().map(Channel::preset);
+    presets.map(Preset::name).collect()
+}
+
+/// The figures of scores, shape `[conditions][folds][clips tested]`: as recorded, then through each of the `channels`.
+pub(super) fn figures<R>(
+    protocol: Protocol,
+    corpus: &Corpus<R>,
+    folds: &[Fold],
+    by_condition: &[Vec<Vec<f64>>],
+    channels: &[&'static str],
+    seed: u64,
+) -> ProtocolReport {
+    let of = |scored: &[Vec<f64>], chains: &[Chain]| ProtocolReport {
+        pooled: Pooled::new(&corpus.clips, folds, scored),
+        figures: Figures::new(&Scored {
+            protocol: Some(protocol),
+            clips: &corpus.clips,
+            recordings: &corpus.recordings,
+            chains,
+            folds,
+            scores: scored,
+            threshold: THRESHOLD,
+            seed,
+        }),
+        ..sum_up(protocol, corpus, folds, scored, seed)
+    };
+    let mut report = of(&by_condition[0], &[]);
+    let channels = channels.iter().zip(&by_condition[1..]);
+    for (place, (&channel, scored)) in channels.enumerate() {
+        let chains = corpus.copy_options.chains(place, &corpus.clips);
+        let through = Through::new(channel, of(scored, &chains));
+        report.through.push(through);
+    }
+    report
 }
 
 /// Fits a model of features for each fold and scores its test clips in each condition; `told` hears of each fit.

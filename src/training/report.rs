@@ -8,7 +8,7 @@ use super::TrainingError;
 use super::conditions::Through;
 use super::copies::CopySummary;
 use super::corpus::{Corpus, Skipped};
-use super::evaluate::{EvaluateOptions, EvaluateReport, Part, Pooled, ProtocolReport};
+use super::evaluate::{EvaluateReport, Part, Pooled, ProtocolReport};
 use super::metrics::Interval;
 use super::page;
 use super::protocol::Protocol;
@@ -389,16 +389,16 @@ fn kinds_table(text: &mut String, protocols: &[ProtocolReport]) {
 
 /// Writes `metrics.json`, `metrics.md` and `report.html`, and the model card's section if asked to.
 pub(super) fn write_evaluation(
-    options: &EvaluateOptions,
+    folder: &Path,
+    model_card: Option<&Path>,
     report: &EvaluateReport,
 ) -> Result<(), TrainingError> {
-    let folder = &options.report;
     std::fs::create_dir_all(folder).map_err(|e| TrainingError::io(folder, &e))?;
     write_json(&folder.join("metrics.json"), report)?;
     let markdown = report.markdown();
     write(&folder.join("metrics.md"), &markdown)?;
     write(&folder.join("report.html"), &page::evaluation(report))?;
-    match &options.model_card {
+    match model_card {
         Some(card) => replace_section(card, "figures", &markdown),
         None => Ok(()),
     }

@@ -56,7 +56,7 @@ impl ManifestArgs {
 
 /// The data of a training or an evaluation.
 #[derive(Debug, Args)]
-struct CorpusArgs {
+pub struct CorpusArgs {
     #[command(flatten)]
     manifests: ManifestArgs,
     /// CSV of clips that are dropped (columns file, reason), may be given more than once
@@ -114,6 +114,9 @@ struct EstimatorArgs {
     #[arg(long, value_name = "OVER", default_value = Weighting::default().name(),
           value_parser = PossibleValuesParser::new(Weighting::ALL.iter().map(|w| w.name())))]
     weighting: String,
+    /// Channels of the first layer, for network: size and time grow with its square
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=256))]
+    width: u16,
     /// Mini-batches, for network
     #[arg(long, value_name = "N", default_value_t = 2_400, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
@@ -134,6 +137,7 @@ impl EstimatorArgs {
     fn settings(&self, seed: u64, folds: u8) -> EstimatorSettings {
         match self.model.as_str() {
             "network" => EstimatorSettings::Network(NetworkSettings {
+                width: self.width.into(),
                 steps: self.steps as usize,
                 batch: self.batch.into(),
                 average: self.average,
@@ -268,7 +272,7 @@ pub struct EvaluateArgs {
 
 impl CorpusArgs {
     /// `through`: channels that test clips are also scored through.
-    fn options(&self, through: &[Preset]) -> Result<CorpusOptions, Failure> {
+    pub fn options(&self, through: &[Preset]) -> Result<CorpusOptions, Failure> {
         let features = FeatureSet::from_name(&self.features)
             .ok_or_else(|| Failure::Usage(format!("no feature set named '{}'", self.features)))?;
         Ok(CorpusOptions {
@@ -292,7 +296,13 @@ impl CorpusArgs {
         })
     }
 
-    fn jobs(&self) -> Option<usize> {
+    /// Seed of everything that is random.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Threads, where not all cores.
+    pub fn jobs(&self) -> Option<usize> {
         self.jobs.map(usize::from)
     }
 }
@@ -332,6 +342,17 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode, Failure> {
     Ok(listed(&report.corpus.skipped))
 }
 
+/// Presets of those names, each once, in their order of declaration.
+pub fn presets(names: &[String]) -> Vec<Preset> {
+    let mut presets: Vec<Preset> = names
+        .iter()
+        .filter_map(|name| Preset::from_name(name))
+        .collect();
+    presets.sort_unstable();
+    presets.dedup();
+    presets
+}
+
 /// Runs the protocols and prints their table.
 pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
     if let Some(model) = args.existing()? {
@@ -352,13 +373,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
             .filter_map(|name| Protocol::from_name(name))
             .collect()
     };
-    let mut through: Vec<Preset> = args
-        .through
-        .iter()
-        .filter_map(|name| Preset::from_name(name))
-        .collect();
-    through.sort_unstable();
-    through.dedup();
+    let through = presets(&args.through);
     let options = EvaluateOptions {
         corpus: args.corpus.options(&through)?,
         protocols,

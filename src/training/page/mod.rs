@@ -25,7 +25,7 @@ pub(super) fn evaluation(report: &EvaluateReport) -> String {
         "<header>\n<h1>How well <code>{}</code> holds on voices and engines that it has not heard</h1>\n<p>Features <code>{}</code>: {}. \
          Data: {}.</p>\n",
         escape(report.estimator),
-        escape(report.features),
+        escape(&report.features),
         escape(&report.settings.to_string()),
         escape(&report.corpus.line())
     );
