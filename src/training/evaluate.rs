@@ -274,48 +274,16 @@ fn run<R>(
     for (condition, scored) in conditions.zip(&by_condition) {
         write_scores(scores_file, protocol, corpus, &folds, scored, condition);
     }
-    let mut report = figures(protocol, corpus, &folds, &by_condition, options.seed);
+    let mut report = figures(
+        protocol,
+        corpus,
+        &folds,
+        &by_condition,
+        &channels,
+        options.seed,
+    );
     report.seconds = start.elapsed().as_secs_f64();
     Ok(report)
-}
-
-/// Names of the channels that test clips were also scored through.
-pub(super) fn channel_names(copies: &CopyOptions) -> Vec<&'static str> {
-    let presets = copies.through.iter().map(Channel::preset);
-    presets.map(Preset::name).collect()
-}
-
-/// The figures of scores, shape `[conditions][folds][clips tested]`: as recorded, then through each channel of the corpus.
-pub(super) fn figures<R>(
-    protocol: Protocol,
-    corpus: &Corpus<R>,
-    folds: &[Fold],
-    by_condition: &[Vec<Vec<f64>>],
-    seed: u64,
-) -> ProtocolReport {
-    let of = |scored: &[Vec<f64>], chains: &[Chain]| ProtocolReport {
-        pooled: Pooled::new(&corpus.clips, folds, scored),
-        figures: Figures::new(&Scored {
-            protocol: Some(protocol),
-            clips: &corpus.clips,
-            recordings: &corpus.recordings,
-            chains,
-            folds,
-            scores: scored,
-            threshold: THRESHOLD,
-            seed,
-        }),
-        ..sum_up(protocol, corpus, folds, scored, seed)
-    };
-    let mut report = of(&by_condition[0], &[]);
-    let channels = channel_names(&corpus.copy_options).into_iter().enumerate();
-    for ((place, channel), scored) in channels.zip(&by_condition[1..]) {
-        let chains = corpus.copy_options.chains(place, &corpus.clips);
-        report
-            .through
-            .push(Through::new(channel, of(scored, &chains)));
-    }
-    report
 }
 
 /// The folds of a protocol, without the tested speakers in training if that is asked for.
@@ -353,6 +321,45 @@ pub(super) fn sum_up<R>(
             by_group(protocol, corpus, folds, scored, seed)
         }
     }
+}
+
+/// Names of the channels that test clips were also scored through.
+pub(super) fn channel_names(copies: &CopyOptions) -> Vec<&'static str> {
+    let presets = copies.through.iter().map(Channel::preset);
+    presets.map(Preset::name).collect()
+}
+
+/// The figures of scores, shape `[conditions][folds][clips tested]`: as recorded, then through each of the `channels`.
+pub(super) fn figures<R>(
+    protocol: Protocol,
+    corpus: &Corpus<R>,
+    folds: &[Fold],
+    by_condition: &[Vec<Vec<f64>>],
+    channels: &[&'static str],
+    seed: u64,
+) -> ProtocolReport {
+    let of = |scored: &[Vec<f64>], chains: &[Chain]| ProtocolReport {
+        pooled: Pooled::new(&corpus.clips, folds, scored),
+        figures: Figures::new(&Scored {
+            protocol: Some(protocol),
+            clips: &corpus.clips,
+            recordings: &corpus.recordings,
+            chains,
+            folds,
+            scores: scored,
+            threshold: THRESHOLD,
+            seed,
+        }),
+        ..sum_up(protocol, corpus, folds, scored, seed)
+    };
+    let mut report = of(&by_condition[0], &[]);
+    let channels = channels.iter().zip(&by_condition[1..]);
+    for (place, (&channel, scored)) in channels.enumerate() {
+        let chains = corpus.copy_options.chains(place, &corpus.clips);
+        let through = Through::new(channel, of(scored, &chains));
+        report.through.push(through);
+    }
+    report
 }
 
 /// Fits a model of features for each fold and scores its test clips in each condition; `told` hears of each fit.

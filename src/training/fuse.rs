@@ -32,7 +32,7 @@ pub struct FuseOptions {
     pub corpus: CorpusOptions,
     /// CSV of each model's scores, as an evaluation writes it, in the order of the weights.
     pub scores: Vec<PathBuf>,
-    /// Folder for `metrics.json`, `metrics.md` and `fusion.json`; made if it is missing.
+    /// Folder for `metrics.json`, `metrics.md`, `report.html` and `fusion.json`; made if it is missing.
     pub report: PathBuf,
     /// Whether the evaluations took tested speakers out of training.
     pub disjoint_speakers: bool,
