@@ -11,7 +11,7 @@ const BAND_LIMIT: f64 = 6_500.0;
 /// A signal-to-noise ratio below this is noisy, in dB.
 const NOISY: f64 = 16.0;
 /// A clip of which a larger share of the values lies beyond what 99 of 100 clips of the training have is far from it.
-const OUT_OF_DISTRIBUTION: f64 = 0.05;
+const OUT_OF_DISTRIBUTION: f64 = 0.03;
 
 /// What a warning is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -56,17 +56,19 @@ impl WarningCode {
     pub fn message(self) -> &'static str {
         match self {
             Self::Short => {
-                "little speech to judge by: of verdicts on clips this short more are wrong"
+                "Little speech to judge: verdicts on clips of less than 2.5 s are wrong more often than on longer ones."
             }
             Self::BandLimited => {
-                "the recording ends below 6.5 kHz, as a telephone or a low bitrate leaves it, and what tells synthetic speech lies partly above"
+                "Nothing is heard above 6.5 kHz, as behind a telephone or a low bitrate: verdicts are wrong more often than on recordings with the whole band."
             }
             Self::Clipped => {
-                "the peaks are cut off or evened out, which adds harmonics that neither a voice nor a synthesizer made"
+                "The peaks are cut off or levelled, which adds overtones that neither a voice nor a synthesizer made: the verdict may be about them."
             }
-            Self::Noisy => "noise close beneath the speech covers what tells synthetic speech",
+            Self::Noisy => {
+                "Noise close beneath the speech hides what tells synthetic speech: verdicts are wrong more often than on quiet recordings."
+            }
             Self::OutOfDistribution => {
-                "this does not sound like the speech that the model has learned from: music, noise or several voices at once are not what it can judge"
+                "This does not sound like the speech that the model has learned from, as music, noise or several voices at once do not: the verdict means little."
             }
         }
     }

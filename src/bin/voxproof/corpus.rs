@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use voxproof::training::adapters::Layout;
 use voxproof::training::{audit, manifest};
 
+use crate::conditions::{SpliceArgs, WarningsArgs};
 use crate::output::{ALL_JUDGED, Failure, SOME_FAILED};
 use crate::train::{Bars, ManifestArgs, failure, listed};
 
@@ -23,6 +24,8 @@ pub struct CorpusCommand {
 enum Command {
     Manifest(AdoptArgs),
     Check(CheckArgs),
+    Warnings(WarningsArgs),
+    Splice(SpliceArgs),
 }
 
 /// Write the manifest of a published corpus from its folders and protocol files
@@ -76,6 +79,8 @@ pub fn run(args: &CorpusCommand) -> Result<ExitCode, Failure> {
     match &args.command {
         Command::Manifest(args) => adopt(args),
         Command::Check(args) => check(args),
+        Command::Warnings(args) => args.run(),
+        Command::Splice(args) => args.run(),
     }
 }
 
