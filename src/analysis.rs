@@ -15,12 +15,14 @@ use crate::features::{Extractor, FeatureError, FeatureVector, MIN_SECONDS, Scrat
 use crate::model::Model;
 use crate::model::network::{RunScratch, Runner, Window};
 
-/// A clip longer than this has more than one stretch where a model of features judges it, in seconds.
+/// A clip longer than this has more than one stretch, in seconds.
 const ONE_STRETCH_SECONDS: f64 = 4.0;
-/// Length of a stretch that a model of features judges, in seconds.
+/// Length of a stretch, in seconds.
 const STRETCH_SECONDS: usize = 3;
-/// From one such stretch's start to the next one's, in seconds.
+/// From one stretch's start to the next one's, in seconds.
 const STRETCH_STEP_SECONDS: usize = 1;
+/// Most stretches of a clip, five minutes of them; those of a longer one lie further apart, so that its time is bounded.
+const MOST_STRETCHES: usize = 300;
 
 /// Plans and tables of what a model takes; shared between threads.
 #[derive(Debug)]
@@ -57,6 +59,8 @@ pub struct Analysis {
     pub ai_probability: f64,
     /// P(AI) of stretches of the clip; never empty.
     pub segments: Vec<Segment>,
+    /// How far the clip is from the training, see [`Model::outlying`]; `None` where the model cannot tell.
+    pub outlying: Option<f64>,
 }
 
 impl Analyser {
@@ -76,9 +80,10 @@ impl Analyser {
         &self.model
     }
 
-    /// Judges `waveform`. The segments are the network's windows where the model has a network. A model of features
-    /// alone takes time for each stretch, so that it has one segment, the whole clip, unless `stretches` are asked for:
-    /// then it judges 3 s every second of a clip longer than 4 s.
+    /// Judges `waveform`. If `stretches` are asked for, the segments are 3 s every second of a clip longer than 4 s, each
+    /// judged as a clip of its own, which takes three to four times as long; more than 300 of them are spread over the
+    /// clip. Otherwise they are what the verdict leaves behind: the network's windows, or of a model of features alone
+    /// the whole clip.
     ///
     /// # Errors
     /// Those of [`Extractor::extract`]; with a network, those of a set at 16 kHz.
@@ -88,49 +93,67 @@ impl Analyser {
         stretches: bool,
         scratch: &mut AnalysisScratch,
     ) -> Result<Analysis, FeatureError> {
+        let mut analysis = self.judge_whole(waveform, scratch)?;
+        let seconds = waveform.duration_seconds();
+        if stretches {
+            let mut segments = Vec::new();
+            if seconds > ONE_STRETCH_SECONDS {
+                self.judge_stretches(waveform, scratch, &mut segments);
+            }
+            if segments.is_empty() {
+                segments.push(Segment {
+                    start: 0.0,
+                    end: seconds,
+                    ai_probability: analysis.ai_probability,
+                });
+            }
+            analysis.segments = segments;
+        }
+        Ok(analysis)
+    }
+
+    fn judge_whole(
+        &self,
+        waveform: &Waveform,
+        scratch: &mut AnalysisScratch,
+    ) -> Result<Analysis, FeatureError> {
         if let Some((runner, bands)) = self.model.network().zip(self.bands.as_ref()) {
             return self.judge_with_network(runner, bands, waveform, scratch);
         }
-        let ai_probability = self.score(waveform, &mut scratch.features)?;
-        let seconds = waveform.duration_seconds();
-        let mut segments = Vec::new();
-        if stretches && seconds > ONE_STRETCH_SECONDS {
-            self.score_stretches(waveform, &mut scratch.features, &mut segments);
-        }
-        if segments.is_empty() {
-            segments.push(Segment {
-                start: 0.0,
-                end: seconds,
-                ai_probability,
-            });
-        }
+        let extractor = self.extractor.as_ref().expect("a model has a part");
+        let features = extractor.extract(waveform, &mut scratch.features)?;
+        let ai_probability = self.model.fuse(None, Some(&features));
         Ok(Analysis {
             ai_probability,
-            segments,
+            segments: vec![Segment {
+                start: 0.0,
+                end: waveform.duration_seconds(),
+                ai_probability,
+            }],
+            outlying: self.model.outlying(&features),
         })
     }
 
-    /// P(AI) by a model of features alone.
-    fn score(&self, waveform: &Waveform, scratch: &mut Scratch) -> Result<f64, FeatureError> {
-        let extractor = self.extractor.as_ref().expect("a model has a part");
-        let features = extractor.extract(waveform, scratch)?;
-        Ok(self.model.fuse(None, Some(&features)))
-    }
-
     /// The last stretch ends where the clip does. One without speech to judge has no score.
-    fn score_stretches(&self, waveform: &Waveform, scratch: &mut Scratch, out: &mut Vec<Segment>) {
+    fn judge_stretches(
+        &self,
+        waveform: &Waveform,
+        scratch: &mut AnalysisScratch,
+        out: &mut Vec<Segment>,
+    ) {
         let samples = waveform.samples();
         let rate = SAMPLE_RATE as usize;
         let last = samples.len().saturating_sub(STRETCH_SECONDS * rate);
-        let starts = (0..last).step_by(STRETCH_STEP_SECONDS * rate);
+        let step = (STRETCH_STEP_SECONDS * rate).max(last.div_ceil(MOST_STRETCHES - 1));
+        let starts = (0..last).step_by(step);
         for start in starts.chain([last]) {
             let end = (start + STRETCH_SECONDS * rate).min(samples.len());
             let stretch = Waveform::new(samples[start..end].to_vec());
-            if let Ok(ai_probability) = self.score(&stretch, scratch) {
+            if let Ok(analysis) = self.judge_whole(&stretch, scratch) {
                 out.push(Segment {
                     start: start as f64 / rate as f64,
                     end: end as f64 / rate as f64,
-                    ai_probability,
+                    ai_probability: analysis.ai_probability,
                 });
             }
         }
@@ -174,6 +197,9 @@ impl Analyser {
         Ok(Analysis {
             ai_probability: fuse(mean, &features),
             segments: windows.iter().map(segment).collect(),
+            outlying: features
+                .as_ref()
+                .and_then(|features| self.model.outlying(features)),
         })
     }
 }

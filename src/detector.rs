@@ -10,6 +10,12 @@ use crate::audio::{self, AudioError, DecodeLimits};
 use crate::features::FeatureError;
 use crate::language::Language;
 use crate::model::{ArtifactError, Model, ModelInfo};
+use crate::quality::Gauge;
+use crate::warnings::{Warning, warnings};
+
+/// A verdict is inconclusive where the probability of its class is below this. Of such verdicts on engines and sources
+/// that were not trained on, two of five are wrong; of the others one of eight (`models/MODEL_CARD.md`).
+pub const CONCLUSIVE: f64 = 0.65;
 
 /// The two verdicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -42,12 +48,17 @@ pub struct Detection {
     pub ai_probability: f64,
     /// Length of the decoded clip, in seconds.
     pub duration_seconds: f64,
-    /// Scores of stretches of the clip, in order: a network's windows (2.56 s, at least half of it shared with the next)
-    /// within the silence at the clip's ends; by a model of features alone, 3 s every second where they were asked for.
-    /// A clip shorter than a window has one, of its whole length.
+    /// Whether P(AI) is within [`CONCLUSIVE`] of neither class: 0.35 to 0.65, wherever the threshold is.
+    pub inconclusive: bool,
+    /// How far the clip is from what the model was trained on: the share of its values beyond the range of 99 of 100
+    /// training clips, 0.0..=1.0, see [`Model::outlying`]. `None` for a model without such bounds.
+    pub out_of_distribution: Option<f64>,
+    /// Scores of stretches of the clip, in order. Where they were asked for, 3 s every second of a clip longer than 4 s,
+    /// of a shorter one the whole clip; a stretch without speech has none. Otherwise a network's windows (2.56 s, at
+    /// least half of it shared with the next), or the whole clip.
     pub segments: Vec<Segment>,
-    /// What makes the verdict less certain, in words.
-    pub warnings: Vec<String>,
+    /// What makes the verdict less certain; empty where no detail was asked for.
+    pub warnings: Vec<Warning>,
 }
 
 /// A [`Detection`] as JSON: what `voxproof detect --json` prints and `?detail=true` answers.
@@ -68,11 +79,15 @@ pub struct Verdict<'a> {
     pub model: String,
     /// The language that the caller named.
     pub language: Option<Language>,
+    /// Whether the evidence is too weak for a verdict, whatever the threshold.
+    pub inconclusive: bool,
+    /// Share of the clip's values beyond the range of 99 of 100 training clips; null for a model that cannot tell.
+    pub out_of_distribution: Option<f64>,
     /// Scores of stretches of the clip; left out where they were not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segments: Option<&'a [Segment]>,
-    /// What makes the verdict less certain, in words.
-    pub warnings: &'a [String],
+    /// What makes the verdict less certain.
+    pub warnings: &'a [Warning],
 }
 
 impl<'a> Verdict<'a> {
@@ -86,6 +101,8 @@ impl<'a> Verdict<'a> {
             duration_seconds: detection.duration_seconds,
             model: format!("{}/{}", model.name, model.version),
             language,
+            inconclusive: detection.inconclusive,
+            out_of_distribution: detection.out_of_distribution,
             segments: Some(&detection.segments),
             warnings: &detection.warnings,
         }
@@ -127,10 +144,19 @@ impl DetectError {
     }
 }
 
+/// What is told besides the verdict; each includes the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    None,
+    Warnings,
+    Segments,
+}
+
 /// Judges clips; holds a verified model and the tables of its features, is shared between threads.
 #[derive(Debug)]
 pub struct Detector {
     analyser: Analyser,
+    gauge: Gauge,
     threshold: f64,
     limits: DecodeLimits,
     scratch: Mutex<Vec<AnalysisScratch>>,
@@ -150,6 +176,7 @@ impl Detector {
         Self {
             threshold: model.info().threshold,
             analyser: Analyser::new(model),
+            gauge: Gauge::default(),
             limits: DecodeLimits::default(),
             scratch: Mutex::default(),
         }
@@ -174,26 +201,33 @@ impl Detector {
         self.analyser.model().info()
     }
 
-    /// Judges one clip: the bytes of a whole audio file in any accepted container.
-    ///
-    /// The segments are what the verdict leaves behind at no cost: see [`Detector::detect_with_segments`].
+    /// Judges one clip: the bytes of a whole audio file in any accepted container. There are no warnings, and the
+    /// segments are what the verdict leaves behind at no cost.
     ///
     /// # Errors
     /// The bytes are no audio, cannot be decoded, or carry too little or too much to judge.
     pub fn detect(&self, bytes: &[u8]) -> Result<Detection, DetectError> {
-        self.judge(bytes, false)
+        self.judge(bytes, Detail::None)
     }
 
-    /// Judges one clip and stretches of it, which takes a model of features alone three times as long or more; the
-    /// verdict is that of [`Detector::detect`].
+    /// Judges one clip, with warnings: the verdict is that of [`Detector::detect`].
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    pub fn detect_with_warnings(&self, bytes: &[u8]) -> Result<Detection, DetectError> {
+        self.judge(bytes, Detail::Warnings)
+    }
+
+    /// Judges one clip and stretches of it, with warnings: takes three to four times as long, the verdict is that of
+    /// [`Detector::detect`].
     ///
     /// # Errors
     /// As [`Detector::detect`].
     pub fn detect_with_segments(&self, bytes: &[u8]) -> Result<Detection, DetectError> {
-        self.judge(bytes, true)
+        self.judge(bytes, Detail::Segments)
     }
 
-    fn judge(&self, bytes: &[u8], stretches: bool) -> Result<Detection, DetectError> {
+    fn judge(&self, bytes: &[u8], detail: Detail) -> Result<Detection, DetectError> {
         let waveform = audio::decode(bytes, &self.limits)?;
         let mut scratch = self
             .scratch
@@ -201,6 +235,7 @@ impl Detector {
             .map(|mut s| s.pop())
             .unwrap_or_default()
             .unwrap_or_default();
+        let stretches = detail == Detail::Segments;
         let analysis = self.analyser.judge(&waveform, stretches, &mut scratch);
         if let Ok(mut pool) = self.scratch.lock() {
             pool.push(scratch);
@@ -217,8 +252,14 @@ impl Detector {
             confidence: (named * 100.0).round() / 100.0,
             ai_probability,
             duration_seconds: waveform.duration_seconds(),
+            inconclusive: ai_probability.max(1.0 - ai_probability) < CONCLUSIVE,
+            out_of_distribution: analysis.outlying,
             segments: analysis.segments,
-            warnings: Vec::new(),
+            warnings: if detail == Detail::None {
+                Vec::new()
+            } else {
+                warnings(&self.gauge.measure(&waveform), analysis.outlying)
+            },
         })
     }
 }

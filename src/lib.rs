@@ -19,8 +19,11 @@ pub mod features;
 pub mod http;
 pub mod language;
 pub mod model;
+pub mod quality;
 #[cfg(feature = "training")]
 pub mod training;
+pub mod warnings;
 
 pub use detector::{Classification, DetectError, Detection, Detector, Segment, Verdict};
 pub use language::{Language, UnknownLanguage};
+pub use warnings::{Warning, WarningCode};

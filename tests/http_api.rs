@@ -98,8 +98,10 @@ async fn detail_gives_the_whole_verdict() {
             "classification",
             "confidence",
             "duration_seconds",
+            "inconclusive",
             "language",
             "model",
+            "out_of_distribution",
             "segments",
             "warnings"
         ]

@@ -420,17 +420,40 @@ fn segments_are_in_seconds_of_the_clip() {
 
     let features = ensemble(None, Some(1.0));
     let clip = waveform(6.5, 0.0);
-    let whole = judge(&features, &clip, false);
-    assert_eq!(whole.segments.len(), 1);
-    let stretches = judge(&features, &clip, true);
-    assert_eq!(stretches.ai_probability, whole.ai_probability);
-    let starts: Vec<f64> = stretches.segments.iter().map(|s| s.start).collect();
-    assert_eq!(starts, [0.0, 1.0, 2.0, 3.0, 3.5]);
-    assert!(stretches.segments.iter().all(|s| s.end - s.start == 3.0));
-    assert_eq!(
-        judge(&features, &waveform(3.9, 0.0), true).segments.len(),
-        1
-    );
+    assert_eq!(judge(&features, &clip, false).segments.len(), 1);
+}
+
+#[test]
+fn stretches_are_3_s_every_second_each_judged_as_a_clip() {
+    let clip = waveform(6.5, 0.0);
+    let both = ensemble(Some(0.6), Some(0.4));
+    for model in [
+        &both,
+        &ensemble(None, Some(1.0)),
+        &ensemble(Some(1.0), None),
+    ] {
+        let whole = judge(model, &clip, false);
+        let stretches = judge(model, &clip, true);
+        assert_eq!(stretches.ai_probability, whole.ai_probability);
+        let starts: Vec<f64> = stretches.segments.iter().map(|s| s.start).collect();
+        assert_eq!(starts, [0.0, 1.0, 2.0, 3.0, 3.5]);
+        for segment in &stretches.segments {
+            assert_eq!(segment.end - segment.start, 3.0);
+            let place = |seconds: f64| (seconds * 22_050.0) as usize;
+            let part = clip.samples()[place(segment.start)..place(segment.end)].to_vec();
+            let alone = judge(model, &Waveform::new(part), false);
+            assert_eq!(alone.ai_probability, segment.ai_probability);
+        }
+        let short = judge(model, &waveform(3.9, 0.0), true).segments;
+        assert_eq!((short.len(), short[0].start, short[0].end), (1, 0.0, 3.9));
+    }
+    // Silence has no score: nothing is said of the first stretches.
+    let late = judge(&both, &waveform(4.0, 5.0), true).segments;
+    assert_eq!(late[0].start, 3.0, "{late:?}");
+    // A long clip's stretches lie further apart.
+    let long = judge(&ensemble(Some(1.0), None), &waveform(420.0, 0.0), true).segments;
+    assert!((290..=301).contains(&long.len()), "{}", long.len());
+    assert_eq!(long[long.len() - 1].end, 420.0);
 }
 
 #[test]

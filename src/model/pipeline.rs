@@ -46,6 +46,17 @@ impl Bounds {
         }
     }
 
+    /// Share of `values`, shape `[at most features]`, that lie beyond their bounds. NaN lies within.
+    #[must_use]
+    pub fn outlying(&self, values: &[f64]) -> f64 {
+        let bounds = self.low.iter().zip(&self.high);
+        let beyond = values
+            .iter()
+            .zip(bounds)
+            .filter(|&(value, (low, high))| value < low || value > high);
+        beyond.count() as f64 / values.len().max(1) as f64
+    }
+
     /// What makes the bounds unusable for `features` features, if anything.
     fn defect(&self, features: usize) -> Option<String> {
         if (self.low.len(), self.high.len()) != (features, features) {

@@ -199,6 +199,7 @@ pub fn fuse(options: &FuseOptions) -> Result<(EvaluateReport, Fusion), TrainingE
             &corpus,
             &folds,
             &by_condition,
+            &channels,
             options.seed,
         ));
         fusion.get_or_insert(fitted(&|_| true)?);

@@ -4,7 +4,8 @@
 //! computes their features, also of [`copies`] that a random [`channel`] has passed, [`estimator`] fits a model to them
 //! with [`forest_fit`], [`boosting_fit`], [`mlp_fit`] or with [`logistic_fit`] or [`kernel_fit`] and [`calibrate`], [`train`] writes it as an
 //! artifact; [`protocol`] divides the corpus, [`evaluate()`] fits and scores the divisions, [`metrics`],
-//! [`figures`] and [`report`] sum up, `page` draws. Everything is deterministic for a seed, whatever the number of threads.
+//! [`figures`] and [`report`] sum up, `page` draws. [`warning_rates`] and [`splice`] measure what a detailed answer is
+//! worth. Everything is deterministic for a seed, whatever the number of threads.
 
 pub mod adapters;
 pub mod audit;
@@ -37,7 +38,9 @@ pub mod report;
 pub mod rng;
 pub mod score;
 pub mod selection;
+pub mod splice;
 pub mod table;
+pub mod warning_rates;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use voxproof::training::adapters::Layout;
 use voxproof::training::{self, ExportOptions, Preset, Protocol, audit, manifest};
 
+use crate::conditions::{SpliceArgs, WarningsArgs};
 use crate::output::{ALL_JUDGED, Failure, SOME_FAILED};
 use crate::train::{Bars, CorpusArgs, ManifestArgs, failure, listed, presets};
 
@@ -24,6 +25,8 @@ enum Command {
     Manifest(AdoptArgs),
     Check(CheckArgs),
     Export(Box<ExportArgs>),
+    Warnings(WarningsArgs),
+    Splice(SpliceArgs),
 }
 
 /// Write spectrograms, their clips and the folds of a protocol for a trainer elsewhere
@@ -107,6 +110,8 @@ pub fn run(args: &CorpusCommand) -> Result<ExitCode, Failure> {
         Command::Manifest(args) => adopt(args),
         Command::Check(args) => check(args),
         Command::Export(args) => export(args),
+        Command::Warnings(args) => args.run(),
+        Command::Splice(args) => args.run(),
     }
 }
 

@@ -58,7 +58,7 @@ pub fn run(args: &DetectArgs) -> Result<ExitCode, Failure> {
         let verdicts: Vec<_> = block
             .par_iter()
             .map(|path| {
-                let verdict = judge(&detector, path, args.segments);
+                let verdict = judge(&detector, path, args);
                 if let Some(bar) = &bar {
                     bar.inc(1);
                 }
@@ -96,10 +96,12 @@ pub fn detector(model: Option<&str>, threshold: Option<f64>) -> Result<Detector,
     })
 }
 
-fn judge(detector: &Detector, path: &Path, segments: bool) -> Result<Detection, FileError> {
+fn judge(detector: &Detector, path: &Path, args: &DetectArgs) -> Result<Detection, FileError> {
     let bytes = files::read(path)?;
-    Ok(if segments {
+    Ok(if args.segments {
         detector.detect_with_segments(&bytes)?
+    } else if args.json {
+        detector.detect_with_warnings(&bytes)?
     } else {
         detector.detect(&bytes)?
     })
@@ -142,8 +144,16 @@ fn print_verdict(
                     )?;
                 }
             }
+            if args.segments && detection.inconclusive {
+                writeln!(out, "  inconclusive: P(AI) {:.2}", detection.ai_probability)?;
+            }
             for warning in &detection.warnings {
-                writeln!(out, "  warning: {warning}")?;
+                writeln!(
+                    out,
+                    "  warning: {}: {}",
+                    warning.code.as_str(),
+                    warning.message
+                )?;
             }
         }
         Err(error) if args.json => {

@@ -6,6 +6,8 @@ mod args;
 #[cfg(feature = "training")]
 mod channel;
 #[cfg(feature = "training")]
+mod conditions;
+#[cfg(feature = "training")]
 mod corpus;
 mod detect;
 mod features;

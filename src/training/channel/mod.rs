@@ -158,6 +158,15 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// A chain of chosen steps; what they draw at random follows from `key`.
+    #[must_use]
+    pub fn of(steps: Vec<Step>, key: &str) -> Self {
+        Self {
+            steps,
+            key: key.into(),
+        }
+    }
+
     /// The steps, in their order.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
