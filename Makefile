@@ -33,22 +33,26 @@ endif
 	$(CARGO) test --all-features --doc
 	@scripts/skipped
 
-test-full: $(VENV)/bin/sam test ## make test, then what needs tools from PyPI, which it installs
+test-full: export REQUIRE_MOTO = 1
+test-full: $(VENV)/bin/moto_server test ## make test, then what needs tools from PyPI, which it installs
 	$(VENV)/bin/cfn-lint template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam validate --lint --template-file template.yaml
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke
 	python3 training/test_fetch_sources.py
 	python3 training/test_packages.py
 
-$(VENV)/bin/sam:
+# The last of the requirements to be added: a folder made before it is made complete.
+$(VENV)/bin/moto_server: scripts/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r scripts/requirements.txt
+	touch $@
 
 lint: ## formatting, clippy on every feature, licences and sources of the dependencies
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --no-default-features --features server -- -D warnings
 	$(CARGO) clippy --no-default-features --features lambda --bin lambda_api -- -D warnings
+	$(CARGO) clippy --no-default-features --features scorer --bin lambda_scorer -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --all-features check licenses bans sources; \
 	else echo "SKIPPED: cargo deny (cargo install cargo-deny --locked)"; fi
 
@@ -90,12 +94,13 @@ evaluate: ## the protocols of the default model's kernel machine on CLIPS, into 
 check-corpus: ## list clips of CLIPS that had better be dropped, as training/dropped.csv does
 	$(VOXPROOF_QUICK) corpus check --manifest training/public_sources.csv --clips $(CLIPS)
 
-invoke: $(VENV)/bin/sam ## start the function under cargo lambda and invoke it with every event
+invoke: $(VENV)/bin/moto_server ## start the function under cargo lambda and invoke it with every event
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke
 
-release: ## what ships: voxproof and lambda_api, link-time optimised
+release: ## what ships: voxproof and the two Lambda functions, link-time optimised
 	$(CARGO) build --release --bin voxproof
 	$(CARGO) build --release --no-default-features --features lambda --bin lambda_api
+	$(CARGO) build --release --no-default-features --features scorer --bin lambda_scorer
 
 # What `sam build` calls; keep ARCH equal to the template's Architecture parameter.
 ARCH ?= arm64

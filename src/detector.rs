@@ -6,7 +6,7 @@ use serde::Serialize;
 
 pub use crate::analysis::Segment;
 use crate::analysis::{Analyser, AnalysisScratch};
-use crate::audio::{self, AudioError, DecodeLimits};
+use crate::audio::{self, AudioError, DecodeLimits, Waveform};
 use crate::features::FeatureError;
 use crate::language::Language;
 use crate::model::{ArtifactError, Model, ModelInfo};
@@ -195,30 +195,44 @@ impl Detector {
 
     fn judge(&self, bytes: &[u8], stretches: bool) -> Result<Detection, DetectError> {
         let waveform = audio::decode(bytes, &self.limits)?;
+        Ok(self.judge_waveform(&waveform, stretches)?)
+    }
+
+    /// Judges a clip that is decoded already.
+    pub(crate) fn judge_waveform(
+        &self,
+        waveform: &Waveform,
+        stretches: bool,
+    ) -> Result<Detection, FeatureError> {
         let mut scratch = self
             .scratch
             .lock()
             .map(|mut s| s.pop())
             .unwrap_or_default()
             .unwrap_or_default();
-        let analysis = self.analyser.judge(&waveform, stretches, &mut scratch);
+        let analysis = self.analyser.judge(waveform, stretches, &mut scratch);
         if let Ok(mut pool) = self.scratch.lock() {
             pool.push(scratch);
         }
         let analysis = analysis?;
-        let ai_probability = analysis.ai_probability;
+        let (classification, confidence) = self.classify(analysis.ai_probability);
+        Ok(Detection {
+            classification,
+            confidence,
+            ai_probability: analysis.ai_probability,
+            duration_seconds: waveform.duration_seconds(),
+            segments: analysis.segments,
+            warnings: Vec::new(),
+        })
+    }
+
+    /// The class of a clip with this P(AI), and the class's own probability, rounded to 2 decimals.
+    pub(crate) fn classify(&self, ai_probability: f64) -> (Classification, f64) {
         let (classification, named) = if ai_probability > self.threshold {
             (Classification::AiGenerated, ai_probability)
         } else {
             (Classification::Human, 1.0 - ai_probability)
         };
-        Ok(Detection {
-            classification,
-            confidence: (named * 100.0).round() / 100.0,
-            ai_probability,
-            duration_seconds: waveform.duration_seconds(),
-            segments: analysis.segments,
-            warnings: Vec::new(),
-        })
+        (classification, (named * 100.0).round() / 100.0)
     }
 }

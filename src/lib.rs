@@ -19,6 +19,11 @@ pub mod features;
 pub mod http;
 pub mod language;
 pub mod model;
+pub mod recording;
+#[cfg(feature = "scorer")]
+pub mod scorer;
+#[cfg(feature = "http")]
+pub mod storage;
 #[cfg(feature = "training")]
 pub mod training;
 

@@ -53,6 +53,12 @@ codes! {
     NotFound = NOT_FOUND, "not_found", "No such route";
     /// The route exists, with other methods.
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed";
+    /// A stored object was replaced after it had been announced; in results only.
+    ObjectChanged = CONFLICT, "object_changed", "Object changed";
+    /// A stored object is in an archive; in results only.
+    ObjectArchived = CONFLICT, "object_archived", "Object archived";
+    /// A stored object was deleted before it was judged; in results only.
+    ObjectGone = GONE, "object_gone", "Object gone";
     /// The body did not arrive in time.
     RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "The body did not arrive in time";
     /// The body has too many bytes.
