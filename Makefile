@@ -1,6 +1,6 @@
 # `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-full bench train evaluate check-corpus invoke lint release build-ApiFunction clean
+.PHONY: help run serve test test-full bench train evaluate check-corpus invoke lint release build-ApiFunction build-ScorerFunction clean
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -104,10 +104,13 @@ release: ## what ships: voxproof and the two Lambda functions, link-time optimis
 
 # What `sam build` calls; keep ARCH equal to the template's Architecture parameter.
 ARCH ?= arm64
+LAMBDA_BUILD = $(CARGO) lambda build --release --no-default-features $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
 build-ApiFunction:
-	$(CARGO) lambda build --release --no-default-features --features lambda --bin lambda_api \
-		$(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
+	$(LAMBDA_BUILD) --features lambda,s3 --bin lambda_api
 	cp target/lambda/lambda_api/bootstrap "$(ARTIFACTS_DIR)"
+build-ScorerFunction:
+	$(LAMBDA_BUILD) --features scorer --bin lambda_scorer
+	cp target/lambda/lambda_scorer/bootstrap "$(ARTIFACTS_DIR)"
 
 clean: ## remove what was built
 	$(CARGO) clean

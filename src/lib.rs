@@ -20,7 +20,7 @@ pub mod http;
 pub mod language;
 pub mod model;
 pub mod recording;
-#[cfg(feature = "scorer")]
+#[cfg(feature = "http")]
 pub mod scorer;
 #[cfg(feature = "http")]
 pub mod storage;

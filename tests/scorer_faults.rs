@@ -6,6 +6,7 @@ mod lambda_support;
 mod scorer_support;
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use lambda_support::Outcome;
 use scorer_support::proxy::Fault;
@@ -223,6 +224,34 @@ fn a_process_killed_at_its_work_leaves_it_to_the_next_one() {
     assert!(cloud.deliver(&mut cloud.scorer()).is_empty());
     assert_eq!(outcome(&cloud.result()), "AI_GENERATED");
     assert!(cloud.aws.receive(QUEUE).is_empty());
+}
+
+#[test]
+fn what_does_not_fit_into_the_function_s_time_is_left_to_the_next_delivery() {
+    let Some(cloud) = Cloud::start() else { return };
+    let mut scorer = cloud.scorer();
+    let clip = file(AI);
+    cloud.aws.put(UPLOADS, "slow.mp3", &clip);
+    cloud.aws.put(UPLOADS, "quick.mp3", &clip);
+    cloud.proxy.fail(Fault {
+        of: "GET /calls/slow.mp3".into(),
+        times: 1,
+        answer: None,
+    });
+    // One is held up; the other's result and the answer come before the end.
+    scorer.timeout = Duration::from_secs(14);
+    assert_eq!(cloud.deliver(&mut scorer).len(), 1);
+    assert_eq!(
+        cloud.outcomes(),
+        [("quick.mp3".into(), "AI_GENERATED".into())]
+    );
+    // With less time than any object is begun with.
+    scorer.timeout = Duration::from_secs(5);
+    assert_eq!(cloud.deliver(&mut scorer).len(), 1);
+    assert_eq!(cloud.proxy.asked("GET /calls/slow.mp3"), 1);
+    scorer.timeout = Duration::from_secs(900);
+    assert!(cloud.deliver(&mut scorer).is_empty());
+    assert_eq!(cloud.outcomes().len(), 2);
 }
 
 #[test]

@@ -19,6 +19,9 @@ const READ_AHEAD: usize = 2;
 /// No object is begun with less time left than this: a function that is cut off delivers a whole batch again.
 const LEAST_TIME: Duration = Duration::from_secs(10);
 
+/// Time that is kept for the answer.
+const TO_ANSWER: Duration = Duration::from_secs(3);
+
 /// Answers Lambda's events.
 pub struct Handler {
     scorer: Arc<Scorer>,
@@ -130,9 +133,8 @@ impl Handler {
         let mut tasks = JoinSet::new();
         let mut outcomes = Outcomes::new();
         for object in objects {
-            // What a task that panics leaves behind.
             if outcomes
-                .insert(object.clone(), Err(Retry::Panicked))
+                .insert(object.clone(), Err(Retry::Unfinished))
                 .is_some()
             {
                 continue;
@@ -152,9 +154,22 @@ impl Handler {
                 (object, scored)
             });
         }
-        while let Some(task) = tasks.join_next().await {
-            if let Ok((object, scored)) = task {
-                outcomes.insert(object, scored);
+        // What is unfinished shortly before the end is delivered again by itself, and not with a whole batch that was cut
+        // off. Tasks end with the set, but for a decoding that has begun.
+        let left = invocation.deadline.duration_since(SystemTime::now());
+        let collect = async {
+            while let Some(task) = tasks.join_next().await {
+                if let Ok((object, scored)) = task {
+                    outcomes.insert(object, scored);
+                }
+            }
+        };
+        let _ =
+            tokio::time::timeout(left.unwrap_or_default().saturating_sub(TO_ANSWER), collect).await;
+        for (object, scored) in &outcomes {
+            if *scored == Err(Retry::Unfinished) {
+                let (id, model) = (&invocation.request_id, self.scorer.model());
+                self.reporter.write(&Entry::of(id, &model, object, scored));
             }
         }
         outcomes
@@ -200,7 +215,7 @@ fn job_answer(job: &Job, outcomes: &Outcomes) -> Value {
                     },
                 ),
                 Some(Err(retry)) => ("TemporaryFailure", retry.to_string()),
-                None => ("TemporaryFailure", Retry::Panicked.to_string()),
+                None => ("TemporaryFailure", Retry::Unfinished.to_string()),
             };
             json!({"taskId": task.id, "resultCode": code, "resultString": text})
         })

@@ -10,6 +10,7 @@ pub mod handler;
 pub mod notification;
 pub mod report;
 pub mod score;
+pub mod worker;
 
 pub use handler::{Handler, Invocation};
 pub use notification::{Delivery, Unreadable};

@@ -287,3 +287,97 @@ fn job(event: &Value) -> Result<Job, Unreadable> {
         tasks: tasks.collect::<Result<_, _>>()?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const BUCKET: &str = "voxproof-uploads-123456789012-ap-south-1";
+    /// Of the clip in the samples.
+    const SIZE: u64 = include_bytes!("../../tests/data/ai/en_valle_ms1.mp3").len() as u64;
+
+    fn sample(text: &str) -> Delivery {
+        Delivery::parse(&serde_json::from_str(text).unwrap()).unwrap()
+    }
+
+    fn call(key: &str) -> ObjectRef {
+        ObjectRef::new(BUCKET, key)
+            .with_etag(Some("0123456789abcdef0123456789abcdef"))
+            .with_size(Some(SIZE))
+    }
+
+    #[test]
+    fn the_samples_tell_of_their_objects() {
+        let call_1 = Told::Written(call("uploads/call 1.mp3"));
+        assert_eq!(
+            sample(include_str!("../../events/scorer/s3-notification.json")),
+            Delivery::Direct(vec![call_1.clone()])
+        );
+        assert_eq!(
+            sample(include_str!("../../events/scorer/eventbridge.json")),
+            Delivery::Direct(vec![call_1.clone()])
+        );
+        assert_eq!(
+            sample(include_str!("../../events/scorer/s3-test.json")),
+            Delivery::Direct(vec![Told::Other])
+        );
+        let Delivery::Queue(messages) = sample(include_str!("../../events/scorer/sqs-batch.json"))
+        else {
+            panic!("no queue")
+        };
+        let told: Vec<_> = messages.into_iter().map(|message| message.told).collect();
+        let versioned = call("uploads/\u{b85}\u{bb4}\u{bc8}.mp3")
+            .with_version(Some("096fKKXTRTtl3on89fVO.nfljtsv6qko"));
+        assert_eq!(
+            told,
+            [
+                Ok(vec![call_1]),
+                Ok(vec![Told::Written(versioned)]),
+                Ok(vec![Told::Other])
+            ]
+        );
+        let Delivery::Job(job) = sample(include_str!("../../events/scorer/batch-operations.json"))
+        else {
+            panic!("no job")
+        };
+        assert_eq!(
+            job.tasks[0].object,
+            ObjectRef::new("call-archive", "2019/call 1.mp3")
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said() {
+        for (event, reason) in [
+            ("null", "of no known kind"),
+            (
+                r#"{"Records": [{"eventName": "ObjectCreated:Put"}]}"#,
+                "missing field `s3`",
+            ),
+            (
+                r#"{"source": "mine", "detail-type": "Object Created", "detail": {}}"#,
+                "missing field",
+            ),
+            (r#"{"Type": "Notification", "Message": 7}"#, "no text"),
+            (
+                r#"{"Type": "Notification", "Message": "prose"}"#,
+                "not JSON",
+            ),
+            (r#"{"tasks": []}"#, "missing field"),
+        ] {
+            let error = Delivery::parse(&serde_json::from_str(event).unwrap()).unwrap_err();
+            assert!(error.to_string().contains(reason), "{event}: {error}");
+        }
+    }
+
+    #[test]
+    fn notices_are_nested_only_so_deep() {
+        let wrap = |inner: String| json!({"Type": "Notification", "Message": inner}).to_string();
+        let parsed = |text: String| Delivery::parse(&serde_json::from_str(&text).unwrap());
+        let deep = wrap(wrap(r#"{"Event": "s3:TestEvent"}"#.to_owned()));
+        assert!(parsed(deep.clone()).is_ok());
+        assert!(parsed(wrap(deep)).is_err());
+    }
+}

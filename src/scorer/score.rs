@@ -73,8 +73,11 @@ pub enum Retry {
     #[error("all workers are busy and the queue is full")]
     Full,
     /// Too little of the function's time is left to begin.
-    #[error("too little of the function's time was left")]
+    #[error("too little of the function's time was left to begin")]
     OutOfTime,
+    /// It was not finished when the function's time ended.
+    #[error("it was not finished within the function's time")]
+    Unfinished,
 }
 
 /// What an object is found to be, before that is written.

@@ -7,6 +7,7 @@ pub mod config;
 pub mod document;
 pub mod folder;
 pub mod object;
+pub mod places;
 pub mod result_key;
 #[cfg(feature = "s3")]
 pub mod s3;
@@ -18,6 +19,7 @@ pub use config::StorageConfig;
 pub use document::{Judged, ResultDocument, Timings};
 pub use folder::FolderStore;
 pub use object::ObjectRef;
+pub use places::Storage;
 #[cfg(feature = "s3")]
 pub use s3::S3Store;
 pub use store::{

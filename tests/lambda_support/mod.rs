@@ -11,7 +11,7 @@ use serde_json::Value;
 /// Time for one answer of the function; a debug build decodes slowly.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Time that the function is told it has.
+/// Time that the function is told it has, unless a test says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(900);
 
 /// The binary `program` as Lambda starts it, with the runtime API at `runtime_api` and no other environment.
@@ -33,6 +33,8 @@ pub struct Function {
     runtime_api: TcpListener,
     pub process: Child,
     served: usize,
+    /// Time that the function is told it has.
+    pub timeout: Duration,
 }
 
 /// What the function sent back for an event.
@@ -61,6 +63,7 @@ impl Function {
             process: command.spawn().unwrap(),
             runtime_api,
             served: 0,
+            timeout: TIMEOUT,
         }
     }
 
@@ -71,7 +74,7 @@ impl Function {
         let mut reader = BufReader::new(stream);
         let (target, _) = read_request(&mut reader).unwrap();
         assert!(target.ends_with("/invocation/next"), "{target}");
-        let headers = invocation(&format!("invocation-{}", self.served));
+        let headers = invocation(&format!("invocation-{}", self.served), self.timeout);
         respond(reader.get_mut(), "200 OK", &headers, event);
     }
 
@@ -100,7 +103,7 @@ impl Function {
                     let event = event
                         .take()
                         .expect("the function polls again without having answered");
-                    let headers = invocation(&id);
+                    let headers = invocation(&id, self.timeout);
                     respond(reader.get_mut(), "200 OK", &headers, event);
                     continue;
                 }
@@ -125,9 +128,9 @@ impl Function {
     }
 }
 
-/// Headers of the invocation `id`.
-fn invocation(id: &str) -> String {
-    let deadline = (SystemTime::now() + TIMEOUT)
+/// Headers of the invocation `id` that ends after `timeout`.
+fn invocation(id: &str, timeout: Duration) -> String {
+    let deadline = (SystemTime::now() + timeout)
         .duration_since(UNIX_EPOCH)
         .unwrap()
         .as_millis();
