@@ -1,6 +1,6 @@
 # `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-full bench train evaluate check-corpus invoke lint release build-ApiFunction build-ScorerFunction clean
+.PHONY: help run serve local-aws test test-full bench train evaluate check-corpus invoke lint release build-ApiFunction build-ScorerFunction clean
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -23,6 +23,10 @@ serve: ## build, then serve the HTTP API on port 8080 with the key $(KEY)
 	$(CARGO) build --profile quick --no-default-features --features server --bin voxproof
 	API_KEY=$(KEY) target/quick/voxproof serve
 
+local-aws: $(VENV)/bin/moto_server ## uploads to results on this machine: S3 and SQS by moto, the real API and scorer
+	$(CARGO) build --profile quick --no-default-features --features server,scorer --bin voxproof --bin lambda_scorer
+	$(VENV)/bin/python scripts/local-aws $(if $(TRY),--try $(TRY))
+
 test: ## every test that needs nothing but Rust
 ifeq ($(NEXTEST),yes)
 	$(CARGO) nextest run --all-features --no-fail-fast
@@ -38,6 +42,8 @@ test-full: $(VENV)/bin/moto_server test ## make test, then what needs tools from
 	$(VENV)/bin/cfn-lint template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam validate --lint --template-file template.yaml
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke
+	@# With the binaries that the tests were run with.
+	$(VENV)/bin/python scripts/local-aws --bin target/debug --port 8765 --aws-port 8766 --try tests/data/human/*.mp3 tests/data/ai/*.mp3
 	python3 training/test_fetch_sources.py
 	python3 training/test_packages.py
 

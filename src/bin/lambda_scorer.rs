@@ -40,7 +40,8 @@ fn start() -> Result<(), Box<dyn Error + Send + Sync>> {
         results,
         Arc::new(detector),
         config.max_object_bytes,
-    );
+    )
+    .with_uploads_bucket(config.uploads_bucket);
     let handler = Handler::new(scorer, Reporter::new(std::io::stdout(), environment));
     let handler = &handler;
     let service = service_fn(async |event: LambdaEvent<Value>| {

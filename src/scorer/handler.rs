@@ -211,7 +211,7 @@ fn job_answer(job: &Job, outcomes: &Outcomes) -> Value {
                         }
                         Outcome::Refused { code } => (*code).to_owned(),
                         Outcome::Duplicate => "had its result".to_owned(),
-                        Outcome::Ignored => "is a result".to_owned(),
+                        Outcome::Ignored => "is one of our own".to_owned(),
                     },
                 ),
                 Some(Err(retry)) => ("TemporaryFailure", retry.to_string()),

@@ -155,7 +155,7 @@ impl Entry {
                         Entry::new("INFO", "had its result", request_id).count("Duplicates")
                     }
                     Outcome::Ignored => {
-                        Entry::new("WARN", "a result, which is not judged", request_id)
+                        Entry::new("WARN", "one of our own, which is not judged", request_id)
                             .count("Ignored")
                     }
                 }

@@ -9,6 +9,7 @@ use crate::detector::{Classification, DetectError, Detection, Verdict};
 use crate::http::Judge;
 use crate::http::queue::{Queue, QueueError};
 use crate::language::Language;
+use crate::storage::places::ISSUED;
 use crate::storage::result_key::result_key;
 use crate::storage::{
     Attributes, Created, Judged, ObjectRef, ObjectStore, ResultDocument, StoreError, Timings,
@@ -21,6 +22,7 @@ const WAITING: usize = 1024;
 pub struct Scorer {
     store: Arc<dyn ObjectStore>,
     results_bucket: String,
+    uploads_bucket: Option<String>,
     judge: Arc<dyn Judge>,
     queue: Queue,
     max_object_bytes: u64,
@@ -56,7 +58,7 @@ pub enum Outcome {
     },
     /// Its result stood there already.
     Duplicate,
-    /// It is a result itself, which is never judged.
+    /// It is one of our own: a result, or the note of an address for an upload.
     Ignored,
 }
 
@@ -98,11 +100,25 @@ impl Scorer {
         Self {
             store,
             results_bucket: results_bucket.into(),
+            uploads_bucket: None,
             judge,
             queue: Queue::new(workers, WAITING),
             max_object_bytes,
             room: Semaphore::new(kilobytes(max_object_bytes) as usize),
         }
+    }
+
+    /// Names the bucket in which the API keeps its notes, which are passed over.
+    #[must_use]
+    pub fn with_uploads_bucket(mut self, bucket: Option<String>) -> Self {
+        self.uploads_bucket = bucket;
+        self
+    }
+
+    fn is_ours(&self, object: &ObjectRef) -> bool {
+        object.bucket == self.results_bucket
+            || (self.uploads_bucket.as_ref() == Some(&object.bucket)
+                && object.key.starts_with(ISSUED))
     }
 
     /// The model's name and version.
@@ -121,7 +137,7 @@ impl Scorer {
             outcome,
             timings,
         };
-        if told.bucket == self.results_bucket {
+        if self.is_ours(told) {
             return Ok(scored(told.clone(), Outcome::Ignored, Timings::default()));
         }
         let (object, gone) = self.identify(told).await?;

@@ -110,6 +110,7 @@ impl Cloud {
                 .env("AWS_ACCESS_KEY_ID", "test")
                 .env("AWS_SECRET_ACCESS_KEY", "test")
                 .env("RESULTS_BUCKET", RESULTS)
+                .env("UPLOADS_BUCKET", UPLOADS)
                 .envs(variables.iter().copied())
                 .stdout(Stdio::piped());
         })
