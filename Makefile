@@ -1,6 +1,6 @@
 # `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-full bench train evaluate evaluate-kernel check-corpus invoke lint release build-ApiFunction clean
+.PHONY: help run serve local-aws test test-full bench train evaluate fused evaluate-kernel check-corpus invoke lint release build-ApiFunction build-ScorerFunction clean
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -23,6 +23,10 @@ serve: ## build, then serve the HTTP API on port 8080 with the key $(KEY)
 	$(CARGO) build --profile quick --no-default-features --features server --bin voxproof
 	API_KEY=$(KEY) target/quick/voxproof serve
 
+local-aws: $(VENV)/bin/moto_server ## uploads to results on this machine: S3 and SQS by moto, the real API and scorer
+	$(CARGO) build --profile quick --no-default-features --features server,scorer --bin voxproof --bin lambda_scorer
+	$(VENV)/bin/python scripts/local-aws $(if $(TRY),--try $(TRY))
+
 test: ## every test that needs nothing but Rust
 ifeq ($(NEXTEST),yes)
 	$(CARGO) nextest run --all-features --no-fail-fast
@@ -33,22 +37,28 @@ endif
 	$(CARGO) test --all-features --doc
 	@scripts/skipped
 
-test-full: $(VENV)/bin/sam test ## make test, then what needs tools from PyPI, which it installs
+test-full: export REQUIRE_MOTO = 1
+test-full: $(VENV)/bin/moto_server test ## make test, then what needs tools from PyPI, which it installs
 	$(VENV)/bin/cfn-lint template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam validate --lint --template-file template.yaml
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke
+	@# With the binaries that the tests were run with.
+	$(VENV)/bin/python scripts/local-aws --bin target/debug --port 8765 --aws-port 8766 --try tests/data/human/*.mp3 tests/data/ai/*.mp3
 	python3 training/test_fetch_sources.py
 	python3 training/test_packages.py
 
-$(VENV)/bin/sam:
+# The last of the requirements to be added: a folder made before it is made complete.
+$(VENV)/bin/moto_server: scripts/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r scripts/requirements.txt
+	touch $@
 
 lint: ## formatting, clippy on every feature, licences and sources of the dependencies
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --no-default-features --features server -- -D warnings
 	$(CARGO) clippy --no-default-features --features lambda --bin lambda_api -- -D warnings
+	$(CARGO) clippy --no-default-features --features scorer --bin lambda_scorer -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --all-features check licenses bans sources; \
 	else echo "SKIPPED: cargo deny (cargo install cargo-deny --locked)"; fi
 
@@ -114,19 +124,23 @@ evaluate-kernel: ## the strict protocols, for the default model's kernel machine
 check-corpus: ## list clips of CLIPS that had better be dropped, as training/dropped.csv does
 	$(VOXPROOF_QUICK) corpus check --manifest training/public_sources.csv --clips $(CLIPS)
 
-invoke: $(VENV)/bin/sam ## start the function under cargo lambda and invoke it with every event
+invoke: $(VENV)/bin/moto_server ## start the function under cargo lambda and invoke it with every event
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke
 
-release: ## what ships: voxproof and lambda_api, link-time optimised
+release: ## what ships: voxproof and the two Lambda functions, link-time optimised
 	$(CARGO) build --release --bin voxproof
 	$(CARGO) build --release --no-default-features --features lambda --bin lambda_api
+	$(CARGO) build --release --no-default-features --features scorer --bin lambda_scorer
 
 # What `sam build` calls; keep ARCH equal to the template's Architecture parameter.
 ARCH ?= arm64
+LAMBDA_BUILD = $(CARGO) lambda build --release --no-default-features $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
 build-ApiFunction:
-	$(CARGO) lambda build --release --no-default-features --features lambda --bin lambda_api \
-		$(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
+	$(LAMBDA_BUILD) --features lambda,s3 --bin lambda_api
 	cp target/lambda/lambda_api/bootstrap "$(ARTIFACTS_DIR)"
+build-ScorerFunction:
+	$(LAMBDA_BUILD) --features scorer --bin lambda_scorer
+	cp target/lambda/lambda_scorer/bootstrap "$(ARTIFACTS_DIR)"
 
 clean: ## remove what was built
 	$(CARGO) clean
