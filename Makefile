@@ -76,7 +76,9 @@ KERNEL = --features artefact --model kernel --copies 2
 STEPS = 4000
 FOLD_STEPS = 2400
 SHARE = 0.5
-FOLDS ?= target/shared
+FOLDS ?= target/folds
+REPORT ?= $(FOLDS)/report
+WEIGHTS = 0.35,1
 TRAINER = .venv-network/bin/python training/network/train.py
 
 train: target/default/network.json ## train the embedded models on CLIPS and PACKAGES into models/
@@ -108,14 +110,13 @@ target/default/packages.json:
 
 evaluate: ## unseen engines and voices: the default model on CLIPS, into models/ and the card
 	$(MAKE) fused FOLDS=target/apart APART=--disjoint-speakers REPORT=models CARD="--model-card models/MODEL_CARD.md"
-	$(MAKE) fused FOLDS=target/shared REPORT=target/shared/report
-	@# The weights that ship come from networks that had about as many synthetic voices to learn from as the one that ships.
-	cp target/shared/report/fusion.json models/fusion.json
 
-# One division: FOLDS is its folder, APART whether tested speakers are taken out of training.
+# FOLDS is the folder of a division, APART whether tested speakers are taken out of training, WEIGHTS what the parts weigh:
+# models/MODEL_CARD.md says where they come from.
 fused: $(FOLDS)/network.csv $(FOLDS)/kernel.csv
 	$(VOXPROOF_QUICK) fuse $(PUBLIC) $(DROP) --copies 2 --through study $(APART) \
-		--scores $(FOLDS)/network.csv --scores $(FOLDS)/kernel.csv --report $(REPORT) $(CARD)
+		--scores $(FOLDS)/network.csv --scores $(FOLDS)/kernel.csv --weights $(WEIGHTS) \
+		--report $(REPORT) $(CARD)
 
 $(FOLDS)/network.csv: .venv-network target/default/public.bin
 	mkdir -p $(FOLDS)

@@ -69,6 +69,7 @@ fn options(name: &str) -> FuseOptions {
             scores(&folder, "weak", 0.4, 3, None),
             scores(&folder, "strong", 1.2, 4, None),
         ],
+        weights: None,
         report: folder.join("report"),
         disjoint_speakers: true,
         fused_scores: Some(folder.join("fused.csv")),
@@ -106,6 +107,21 @@ fn the_sum_is_better_than_its_parts_and_the_better_part_weighs_more() {
         text.contains("ensemble, features `weak + strong`"),
         "{text}"
     );
+    // Weights that are given are kept, and what they do is judged with a calibration of their own.
+    let given = FuseOptions {
+        weights: Some(vec![0.5, 1.0]),
+        fused_scores: None,
+        ..options.clone()
+    };
+    let (with_given, kept) = fuse(&given).unwrap();
+    assert_eq!(kept.weights, [0.5, 1.0]);
+    assert!(with_given.protocols[0].pooled.calibration_error < 0.08);
+    let one = FuseOptions {
+        weights: Some(vec![1.0]),
+        ..given
+    };
+    let error = fuse(&one).unwrap_err().to_string();
+    assert!(error.contains("1 weights for 2 files"), "{error}");
     // The folds are the files', and what was fused can be fused again.
     let again = FuseOptions {
         scores: vec![options.fused_scores.clone().unwrap()],

@@ -34,6 +34,8 @@ pub struct FuseOptions {
     pub scores: Vec<PathBuf>,
     /// Folder for `metrics.json`, `metrics.md`, `report.html` and `fusion.json`; made if it is missing.
     pub report: PathBuf,
+    /// Weights of the parts, in the files' order, where they are not to be fitted: the calibration alone is.
+    pub weights: Option<Vec<f64>>,
     /// Whether the evaluations took tested speakers out of training.
     pub disjoint_speakers: bool,
     /// Where to write the fused scores, as an evaluation does.
@@ -72,25 +74,42 @@ impl fmt::Display for Fusion {
 }
 
 impl Fusion {
-    /// Fits weights to log-odds, shape `[n][parts]`, by logistic regression with both classes alike, and the
-    /// calibration of the sum, with 0.5 at its EER point.
+    /// Fits weights to log-odds, shape `[n][parts]`, by logistic regression with both classes alike, unless `given`, and
+    /// the calibration of the sum, with 0.5 at its EER point.
     ///
     /// # Errors
     /// [`TrainingError::Fit`] if the fit fails, or a part would get no weight or a negative one: it is worth nothing
     /// beside the others, or turned round.
-    fn fit(names: &[String], rows: &[Vec<f64>], is_ai: &[bool]) -> Result<Self, TrainingError> {
-        let groups = vec![""; rows.len()];
-        let weights = Weighting::Classes.weights(is_ai, &groups);
-        let logistic = solve(rows, is_ai, &weights, C)?;
-        if let Some(place) = logistic.weights.iter().position(|w| *w <= 0.0) {
+    fn fit(
+        names: &[String],
+        given: Option<&[f64]>,
+        rows: &[Vec<f64>],
+        is_ai: &[bool],
+    ) -> Result<Self, TrainingError> {
+        let weights = match given {
+            Some(weights) => weights.to_vec(),
+            None => {
+                let groups = vec![""; rows.len()];
+                let classes = Weighting::Classes.weights(is_ai, &groups);
+                solve(rows, is_ai, &classes, C)?.weights
+            }
+        };
+        if weights.len() != names.len() {
+            return Err(TrainingError::Fit(format!(
+                "{} weights for {} files of scores",
+                weights.len(),
+                names.len()
+            )));
+        }
+        if let Some(place) = weights.iter().position(|w| *w <= 0.0) {
             return Err(TrainingError::Fit(format!(
                 "'{}' would weigh {:.3} in the sum: without it the others do better",
-                names[place], logistic.weights[place]
+                names[place], weights[place]
             )));
         }
         let mut fusion = Self {
             parts: names.to_vec(),
-            weights: logistic.weights,
+            weights,
             slope: 1.0,
             offset: 0.0,
         };
@@ -176,7 +195,7 @@ pub fn fuse(options: &FuseOptions) -> Result<(EvaluateReport, Fusion), TrainingE
                     }
                 }
             }
-            Fusion::fit(&names, &data, &is_ai)
+            Fusion::fit(&names, options.weights.as_deref(), &data, &is_ai)
         };
         let mut by_condition = vec![Vec::new(); conditions.len()];
         for (number, fold) in folds.iter().enumerate() {

@@ -27,6 +27,10 @@ pub struct FuseArgs {
     /// Scores of one model's evaluation (--scores of evaluate); given once for each model
     #[arg(long, value_name = "CSV", required = true)]
     scores: Vec<PathBuf>,
+    /// Weights of the models' log-odds, in the files' order, separated by commas; the calibration alone is fitted then
+    /// [default: fitted]
+    #[arg(long, value_name = "WEIGHTS", value_delimiter = ',')]
+    weights: Vec<f64>,
     /// Channel that the evaluations also scored through; may be given more than once
     #[arg(long, value_name = "PRESET",
           value_parser = PossibleValuesParser::new(Preset::ALL.iter().map(|p| p.name())))]
@@ -50,6 +54,7 @@ pub fn run(args: &FuseArgs) -> Result<ExitCode, Failure> {
     let options = FuseOptions {
         corpus: args.corpus.options(&presets(&args.through))?,
         scores: args.scores.clone(),
+        weights: (!args.weights.is_empty()).then(|| args.weights.clone()),
         report: args.report.clone(),
         disjoint_speakers: args.disjoint_speakers,
         fused_scores: args.fused_scores.clone(),
