@@ -11,17 +11,22 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use serde_json::{Value, json};
-use support::{AI, Answer, HUMAN, KEY, base64, config, file, post_to, send};
+use support::{AI, Answer, KEY, base64, config, file, post_to, send};
 use tokio::sync::mpsc::unbounded_channel;
 use voxproof::Detector;
 use voxproof::http::{Judge, router_with};
 use voxproof::scorer::{Scorer, worker};
 use voxproof::storage::{Attributes, Storage, StorageConfig};
 
+/// A clip that the default model takes for a person's.
+const HUMAN: &str = "tests/data/human/ml_msc_u132b8d72.mp3";
+
 /// An empty folder for the test `name`.
 fn folder(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&folder);
+    // One test leaves a file where the folder was.
+    let _ = std::fs::remove_file(&folder);
     folder
 }
 

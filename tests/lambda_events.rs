@@ -91,6 +91,10 @@ fn every_sample_event_is_answered() {
     let mut seen = 0;
     for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/events")).unwrap() {
         let path = entry.unwrap().path();
+        // A folder holds the events of another function.
+        if path.is_dir() {
+            continue;
+        }
         let name = path.file_stem().unwrap().to_str().unwrap();
         let (status, outcome) = expected
             .get(name)

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::lambda_support::{Function, Outcome};
 
-pub const HUMAN: &str = "tests/data/human/en_librispeech_2952.mp3";
+pub const HUMAN: &str = "tests/data/human/ml_msc_u132b8d72.mp3";
 pub const AI: &str = "tests/data/ai/en_valle_ms1.mp3";
 pub const UPLOADS: &str = "calls";
 pub const RESULTS: &str = "results-bucket";
