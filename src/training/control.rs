@@ -169,7 +169,11 @@ mod tests {
         let mut rng = super::super::rng::Rng::new(5, 0);
         let clip = |i: usize| {
             let (label, group) = (
-                if i % 2 == 0 { Label::Human } else { Label::Ai },
+                if i.is_multiple_of(2) {
+                    Label::Human
+                } else {
+                    Label::Ai
+                },
                 i / 2 % 12,
             );
             Clip {

@@ -17,6 +17,9 @@ use crate::analysis::{Analyser, AnalysisScratch, Segment};
 use crate::audio::{self, DecodeLimits, SAMPLE_RATE, Waveform};
 use crate::model::Model;
 
+/// A splice, P(AI) of the whole, and its stretches.
+type Judged = (Splice, f64, Vec<Segment>);
+
 /// Shares of a splice that are synthetic; at 0 and 1 there is no border.
 pub const SHARES: [f64; 7] = [0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0];
 /// What the length of a splice is drawn from, in seconds.
@@ -123,7 +126,7 @@ pub fn splice(
     let analyser = Analyser::new(model.clone());
     let total = options.each * SHARES.len();
     let done = std::sync::atomic::AtomicUsize::new(0);
-    let judged: Vec<Result<(Splice, f64, Vec<Segment>), Skipped>> = in_pool(options.jobs, || {
+    let judged: Vec<Result<Judged, Skipped>> = in_pool(options.jobs, || {
         let judge = |scratch: &mut AnalysisScratch, number: usize| {
             let mut rng = Rng::new(options.seed, number as u64);
             let result = draw(&voices, SHARES[number % SHARES.len()], &mut rng);
@@ -302,7 +305,7 @@ pub fn border(segments: &[Segment]) -> Option<f64> {
 }
 
 impl SpliceReport {
-    fn of(model: &Model, judged: &[(Splice, f64, Vec<Segment>)]) -> Self {
+    fn of(model: &Model, judged: &[Judged]) -> Self {
         let threshold = model.info().threshold;
         let (mut scores, mut is_ai) = (Vec::new(), Vec::new());
         let (mut errors, mut of_middle) = (Vec::new(), Vec::new());
@@ -323,7 +326,7 @@ impl SpliceReport {
         }
         let share = |&share: &f64| {
             let of: Vec<_> = judged.iter().filter(|(s, ..)| s.share == share).collect();
-            let rate = |holds: &dyn Fn(&(Splice, f64, Vec<Segment>)) -> bool| {
+            let rate = |holds: &dyn Fn(&Judged) -> bool| {
                 of.iter().filter(|judged| holds(judged)).count() as f64 / of.len().max(1) as f64
             };
             let sure = |s: &Segment| s.ai_probability > 0.8;

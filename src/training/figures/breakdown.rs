@@ -124,7 +124,11 @@ mod tests {
     use crate::training::recording::Recording;
 
     fn clip(i: usize) -> Clip {
-        let label = if i % 2 == 0 { Label::Human } else { Label::Ai };
+        let label = if i.is_multiple_of(2) {
+            Label::Human
+        } else {
+            Label::Ai
+        };
         Clip {
             language: if i < 24 { "en" } else { "hi" }.into(),
             kind: if i % 4 == 1 { "codec" } else { "neural-tts" }.into(),
@@ -154,7 +158,7 @@ mod tests {
         let score = |model: usize, i: usize| match (i, model) {
             (0, _) => 0.9,
             (1, 1) => 0.1,
-            _ if i % 2 == 0 => 0.2,
+            _ if i.is_multiple_of(2) => 0.2,
             _ => 0.8,
         };
         let scores = [0, 1].map(|model| (0..30).map(|i| score(model, i)).collect::<Vec<_>>());
