@@ -1,6 +1,6 @@
 # `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-full bench train evaluate check-corpus invoke lint release build-ApiFunction clean
+.PHONY: help run serve local-aws test test-full bench train evaluate fused evaluate-kernel check-corpus invoke lint release build-ApiFunction build-ScorerFunction clean
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -23,6 +23,10 @@ serve: ## build, then serve the HTTP API on port 8080 with the key $(KEY)
 	$(CARGO) build --profile quick --no-default-features --features server --bin voxproof
 	API_KEY=$(KEY) target/quick/voxproof serve
 
+local-aws: $(VENV)/bin/moto_server ## uploads to results on this machine: S3 and SQS by moto, the real API and scorer
+	$(CARGO) build --profile quick --no-default-features --features server,scorer --bin voxproof --bin lambda_scorer
+	$(VENV)/bin/python scripts/local-aws $(if $(TRY),--try $(TRY))
+
 test: ## every test that needs nothing but Rust
 ifeq ($(NEXTEST),yes)
 	$(CARGO) nextest run --all-features --no-fail-fast
@@ -33,22 +37,28 @@ endif
 	$(CARGO) test --all-features --doc
 	@scripts/skipped
 
-test-full: $(VENV)/bin/sam test ## make test, then what needs tools from PyPI, which it installs
+test-full: export REQUIRE_MOTO = 1
+test-full: $(VENV)/bin/moto_server test ## make test, then what needs tools from PyPI, which it installs
 	$(VENV)/bin/cfn-lint template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam validate --lint --template-file template.yaml
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke
+	@# With the binaries that the tests were run with.
+	$(VENV)/bin/python scripts/local-aws --bin target/debug --port 8765 --aws-port 8766 --try tests/data/human/*.mp3 tests/data/ai/*.mp3
 	python3 training/test_fetch_sources.py
 	python3 training/test_packages.py
 
-$(VENV)/bin/sam:
+# The last of the requirements to be added: a folder made before it is made complete.
+$(VENV)/bin/moto_server: scripts/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r scripts/requirements.txt
+	touch $@
 
 lint: ## formatting, clippy on every feature, licences and sources of the dependencies
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --no-default-features --features server -- -D warnings
 	$(CARGO) clippy --no-default-features --features lambda --bin lambda_api -- -D warnings
+	$(CARGO) clippy --no-default-features --features scorer --bin lambda_scorer -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --all-features check licenses bans sources; \
 	else echo "SKIPPED: cargo deny (cargo install cargo-deny --locked)"; fi
 
@@ -62,47 +72,86 @@ VOXPROOF_QUICK = $(CARGO) run --profile quick --bin voxproof --
 PUBLIC = --manifest training/public_sources.csv --clips $(CLIPS) --hold-out training/held_out.csv
 DROP = --drop training/dropped.csv
 KERNEL = --features artefact --model kernel --copies 2
-# What the parts of the default model weigh: training/network/train.py fuse, on scores of clips that neither had heard.
-FUSION = --network-weight 0.4608 --features-weight 0.6653 --slope 1 --offset -0.2523
+# Steps of the network that ships and of those of the folds, and what a clip of the packages weighs beside a public one.
+STEPS = 4000
+FOLD_STEPS = 2400
+SHARE = 0.5
+FOLDS ?= target/folds
+REPORT ?= $(FOLDS)/report
+WEIGHTS = 0.35,1
+TRAINER = .venv-network/bin/python training/network/train.py
+
 train: target/default/network.json ## train the embedded models on CLIPS and PACKAGES into models/
 	$(VOXPROOF_QUICK) train $(PUBLIC) --manifest $(PACKAGES)/manifest.csv $(DROP) $(KERNEL) --name kernel --out target/default
-	$(VOXPROOF_QUICK) pack-network target/default/network.json --features target/default/kernel.bin $(FUSION) \
-		--name default --out models
+	$(VOXPROOF_QUICK) pack-network target/default/network.json --features target/default/kernel.bin \
+		--fusion models/fusion.json --name default --out models
 	@# Before dropped.csv was made: without it, classic keeps its bytes.
 	$(VOXPROOF_QUICK) train $(PUBLIC) --features classic --model random-forest --name classic --out target/classic
 	cp target/classic/classic.bin target/classic/classic.training.json models/
 
-target/default/network.json:
-	mkdir -p target/default
-	python3 -m venv .venv-network
-	.venv-network/bin/pip install --quiet -r training/network/requirements.txt
-	$(TRAINER) spectrograms --manifest training/public_sources.csv --clips $(CLIPS) --copies 2 --jobs 2 --out target/default/public.npz
-	$(TRAINER) spectrograms --manifest $(PACKAGES)/manifest.csv --copies 1 --jobs 2 --out target/default/packages.npz
-	$(TRAINER) fit --cache target/default/public.npz --cache target/default/packages.npz $(DROP) \
-		--hold-out training/held_out.csv --out $@
-TRAINER = .venv-network/bin/python training/network/train.py
+# PyTorch has bfloat16 products: `voxproof train --model network` needs no Python and about twice the time.
+target/default/network.json: .venv-network target/default/public.json target/default/packages.json
+	$(TRAINER) fit --corpus target/default/public.json target/default/public.bin \
+		--corpus target/default/packages.json target/default/packages.bin --share $(SHARE) --steps $(STEPS) --out $@
 
-evaluate: ## the protocols of the default model's kernel machine on CLIPS, into models/ and the card
+target/default/public.json target/default/public.bin:
+	mkdir -p target/default
+	$(VOXPROOF_QUICK) corpus export $(PUBLIC) $(DROP) --copies 2 --through study \
+		--save-spectrograms target/default/public.bin --out target/default/public.json
+
+target/default/packages.json:
+	mkdir -p target/default
+	$(VOXPROOF_QUICK) corpus export --manifest $(PACKAGES)/manifest.csv --copies 1 \
+		--save-spectrograms target/default/packages.bin --out $@
+
+.venv-network:
+	python3 -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check -r training/network/requirements.txt
+
+evaluate: ## unseen engines and voices: the default model on CLIPS, into models/ and the card
+	$(MAKE) fused FOLDS=target/apart APART=--disjoint-speakers REPORT=models CARD="--model-card models/MODEL_CARD.md"
+
+# FOLDS is the folder of a division, APART whether tested speakers are taken out of training, WEIGHTS what the parts weigh:
+# models/MODEL_CARD.md says where they come from.
+fused: $(FOLDS)/network.csv $(FOLDS)/kernel.csv
+	$(VOXPROOF_QUICK) fuse $(PUBLIC) $(DROP) --copies 2 --through study $(APART) \
+		--scores $(FOLDS)/network.csv --scores $(FOLDS)/kernel.csv --weights $(WEIGHTS) \
+		--report $(REPORT) $(CARD)
+
+$(FOLDS)/network.csv: .venv-network target/default/public.bin
+	mkdir -p $(FOLDS)
+	$(VOXPROOF_QUICK) corpus export $(PUBLIC) $(DROP) --copies 2 --through study --protocol grouped $(APART) \
+		--spectrograms target/default/public.bin --out $(FOLDS)/public.json
+	$(TRAINER) folds --corpus $(FOLDS)/public.json target/default/public.bin --width 16 --steps $(FOLD_STEPS) --scores $@
+
+$(FOLDS)/kernel.csv:
+	$(VOXPROOF_QUICK) evaluate $(PUBLIC) $(DROP) $(KERNEL) --through study $(APART) --protocol grouped \
+		--scores $@ --report $(FOLDS)/kernel
+
+evaluate-kernel: ## the strict protocols, for the default model's kernel machine alone, into target/strict
 	$(VOXPROOF_QUICK) evaluate $(PUBLIC) $(DROP) $(KERNEL) --through study --disjoint-speakers \
-		--protocol leave-family-source-out --protocol leave-corpus-out \
-		--report models --model-card models/MODEL_CARD.md
+		--protocol leave-family-source-out --protocol leave-corpus-out --report target/strict
 
 check-corpus: ## list clips of CLIPS that had better be dropped, as training/dropped.csv does
 	$(VOXPROOF_QUICK) corpus check --manifest training/public_sources.csv --clips $(CLIPS)
 
-invoke: $(VENV)/bin/sam ## start the function under cargo lambda and invoke it with every event
+invoke: $(VENV)/bin/moto_server ## start the function under cargo lambda and invoke it with every event
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke
 
-release: ## what ships: voxproof and lambda_api, link-time optimised
+release: ## what ships: voxproof and the two Lambda functions, link-time optimised
 	$(CARGO) build --release --bin voxproof
 	$(CARGO) build --release --no-default-features --features lambda --bin lambda_api
+	$(CARGO) build --release --no-default-features --features scorer --bin lambda_scorer
 
 # What `sam build` calls; keep ARCH equal to the template's Architecture parameter.
 ARCH ?= arm64
+LAMBDA_BUILD = $(CARGO) lambda build --release --no-default-features $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
 build-ApiFunction:
-	$(CARGO) lambda build --release --no-default-features --features lambda --bin lambda_api \
-		$(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
+	$(LAMBDA_BUILD) --features lambda,s3 --bin lambda_api
 	cp target/lambda/lambda_api/bootstrap "$(ARTIFACTS_DIR)"
+build-ScorerFunction:
+	$(LAMBDA_BUILD) --features scorer --bin lambda_scorer
+	cp target/lambda/lambda_scorer/bootstrap "$(ARTIFACTS_DIR)"
 
 clean: ## remove what was built
 	$(CARGO) clean

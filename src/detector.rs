@@ -6,7 +6,7 @@ use serde::Serialize;
 
 pub use crate::analysis::Segment;
 use crate::analysis::{Analyser, AnalysisScratch};
-use crate::audio::{self, AudioError, DecodeLimits};
+use crate::audio::{self, AudioError, DecodeLimits, Waveform};
 use crate::features::FeatureError;
 use crate::language::Language;
 use crate::model::{ArtifactError, Model, ModelInfo};
@@ -144,9 +144,14 @@ impl DetectError {
     }
 }
 
+/// Whether a P(AI) is within [`CONCLUSIVE`] of neither class.
+pub(crate) fn inconclusive(ai_probability: f64) -> bool {
+    ai_probability.max(1.0 - ai_probability) < CONCLUSIVE
+}
+
 /// What is told besides the verdict; each includes the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Detail {
+pub(crate) enum Detail {
     None,
     Warnings,
     Segments,
@@ -229,6 +234,15 @@ impl Detector {
 
     fn judge(&self, bytes: &[u8], detail: Detail) -> Result<Detection, DetectError> {
         let waveform = audio::decode(bytes, &self.limits)?;
+        Ok(self.judge_waveform(&waveform, detail)?)
+    }
+
+    /// Judges a clip that is decoded already.
+    pub(crate) fn judge_waveform(
+        &self,
+        waveform: &Waveform,
+        detail: Detail,
+    ) -> Result<Detection, FeatureError> {
         let mut scratch = self
             .scratch
             .lock()
@@ -236,30 +250,35 @@ impl Detector {
             .unwrap_or_default()
             .unwrap_or_default();
         let stretches = detail == Detail::Segments;
-        let analysis = self.analyser.judge(&waveform, stretches, &mut scratch);
+        let analysis = self.analyser.judge(waveform, stretches, &mut scratch);
         if let Ok(mut pool) = self.scratch.lock() {
             pool.push(scratch);
         }
         let analysis = analysis?;
-        let ai_probability = analysis.ai_probability;
-        let (classification, named) = if ai_probability > self.threshold {
-            (Classification::AiGenerated, ai_probability)
-        } else {
-            (Classification::Human, 1.0 - ai_probability)
-        };
+        let (classification, confidence) = self.classify(analysis.ai_probability);
         Ok(Detection {
             classification,
-            confidence: (named * 100.0).round() / 100.0,
-            ai_probability,
+            confidence,
+            ai_probability: analysis.ai_probability,
             duration_seconds: waveform.duration_seconds(),
-            inconclusive: ai_probability.max(1.0 - ai_probability) < CONCLUSIVE,
+            inconclusive: inconclusive(analysis.ai_probability),
             out_of_distribution: analysis.outlying,
             segments: analysis.segments,
             warnings: if detail == Detail::None {
                 Vec::new()
             } else {
-                warnings(&self.gauge.measure(&waveform), analysis.outlying)
+                warnings(&self.gauge.measure(waveform), analysis.outlying)
             },
         })
+    }
+
+    /// The class of a clip with this P(AI), and the class's own probability, rounded to 2 decimals.
+    pub(crate) fn classify(&self, ai_probability: f64) -> (Classification, f64) {
+        let (classification, named) = if ai_probability > self.threshold {
+            (Classification::AiGenerated, ai_probability)
+        } else {
+            (Classification::Human, 1.0 - ai_probability)
+        };
+        (classification, (named * 100.0).round() / 100.0)
     }
 }

@@ -20,6 +20,11 @@ pub mod http;
 pub mod language;
 pub mod model;
 pub mod quality;
+pub mod recording;
+#[cfg(feature = "http")]
+pub mod scorer;
+#[cfg(feature = "http")]
+pub mod storage;
 #[cfg(feature = "training")]
 pub mod training;
 pub mod warnings;

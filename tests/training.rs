@@ -176,6 +176,8 @@ fn evaluation_reports_every_protocol() {
         report: folder.join("report"),
         scores: Some(folder.join("scores.csv")),
         model_card: Some(card.clone()),
+        control: false,
+        learning_curve: false,
         jobs: Some(2),
     };
     let report = evaluate(&options, &quiet).unwrap();

@@ -271,6 +271,8 @@ fn evaluation_reports_both_columns_and_copies_help_through_the_channel() {
             report: folder.join(format!("report-{training}")),
             scores: Some(folder.join("scores.csv")),
             model_card: None,
+            control: false,
+            learning_curve: false,
             jobs: Some(2),
         };
         evaluate(&options, &quiet).unwrap()

@@ -13,8 +13,8 @@ use voxproof::training::network::{
 };
 use voxproof::training::rng::Rng;
 use voxproof::training::{
-    CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions, ManifestSource, Progress,
-    Protocol, Selection, TrainOptions, evaluate, train,
+    CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions, ExportOptions, ManifestSource,
+    Progress, Protocol, Selection, TrainOptions, evaluate, export, train,
 };
 
 fn quiet(_: Progress) {}
@@ -35,6 +35,7 @@ fn sound(ai: bool, seed: u64) -> Spectrogram {
 
 fn settings(steps: usize) -> NetworkSettings {
     NetworkSettings {
+        width: 8,
         steps,
         batch: 8,
         ..NetworkSettings::default()
@@ -59,7 +60,7 @@ fn a_short_fit_tells_two_textures_apart_and_repeats_to_the_bit() {
             average: true,
             ..settings(40)
         };
-        pool.install(|| fit(&Architecture::default(), &examples, &average, &|_, _| {}).unwrap())
+        pool.install(|| fit(&Architecture::of_width(16), &examples, &average, &|_, _| {}).unwrap())
     };
     let network = fitted(1);
     assert_eq!(network, fitted(2));
@@ -73,7 +74,7 @@ fn a_short_fit_tells_two_textures_apart_and_repeats_to_the_bit() {
         assert!(pair[1] > pair[0] + 0.5, "{logits:?}");
     }
     let odd = fit(
-        &Architecture::default(),
+        &Architecture::of_width(16),
         &examples,
         &NetworkSettings {
             batch: 7,
@@ -130,6 +131,8 @@ fn grouped_scores_calibrate_a_network_that_is_served() {
             report: folder.join("report"),
             scores: Some(scores.clone()),
             model_card: None,
+            control: false,
+            learning_curve: false,
             jobs: Some(2),
         },
         &quiet,
@@ -173,6 +176,44 @@ fn grouped_scores_calibrate_a_network_that_is_served() {
         model.fuse(Some(mean), None)
     };
     assert!(probability(&sound(true, 90)) > 0.5 && probability(&sound(false, 91)) < 0.5);
+}
+
+#[test]
+fn an_export_divides_as_an_evaluation_and_names_what_the_table_holds() {
+    let folder: PathBuf = Path::new(env!("CARGO_TARGET_TMPDIR")).join("network-export");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    let corpus = corpus(&folder);
+    let table = corpus.save_features.clone().unwrap();
+    let options = ExportOptions {
+        corpus,
+        protocol: Some(Protocol::Grouped),
+        disjoint_speakers: true,
+        seed: 1,
+        out: folder.join("corpus.json"),
+        jobs: Some(1),
+    };
+    let exported = export(&options, &quiet).unwrap();
+    let text = fs::read_to_string(&options.out).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["conditions"], serde_json::json!(["recorded"]));
+    assert_eq!(document["clips"].as_array().unwrap().len(), 36);
+    let rows = spectrogram_table::read(&table).unwrap();
+    for clip in &exported.clips {
+        assert!(clip.tested.iter().all(|key| rows.contains_key(key)));
+        assert_eq!(clip.ai, clip.group.starts_with('f'));
+    }
+    assert_eq!(exported.folds.len(), 2);
+    for fold in &exported.folds {
+        assert_eq!(fold.test.len(), 18);
+        let tested: Vec<&str> = fold
+            .test
+            .iter()
+            .map(|&i| exported.clips[i].group.as_str())
+            .collect();
+        let apart = |&i: &usize| !tested.contains(&exported.clips[i].group.as_str());
+        assert!(!fold.train.is_empty() && fold.train.iter().all(apart));
+    }
 }
 
 #[test]

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt, tower::ServiceExt};
 use voxproof::Detector;
-use voxproof::http::{HttpConfig, LogConfig, logging, router};
+use voxproof::http::config::environment;
+use voxproof::http::{HttpConfig, LogConfig, logging, router_with};
+use voxproof::storage::StorageConfig;
 
 fn main() -> ExitCode {
     match start() {
@@ -31,7 +33,9 @@ fn start() -> Result<(), Box<dyn Error + Send + Sync>> {
     if let Some(threshold) = config.threshold {
         detector = detector.with_threshold(threshold);
     }
-    let service = router(Arc::new(detector), &config).map_request(without_stage);
+    // Opened, not connected to: the AWS client is made by the first request that needs it.
+    let storage = StorageConfig::from_vars(environment)?.open()?.map(Arc::new);
+    let service = router_with(Arc::new(detector), &config, storage).map_request(without_stage);
     // One event at a time: a second thread would only cost start-up time. Clips are judged on a
     // blocking thread, as on the server.
     tokio::runtime::Builder::new_current_thread()

@@ -114,18 +114,24 @@ impl HttpConfig {
                 |bytes| (1024..=1 << 30).contains(bytes),
             )?
             .unwrap_or(DEFAULT_MAX_BODY_BYTES),
-            threshold: parsed(
-                "THRESHOLD",
-                var("THRESHOLD"),
-                "a probability from 0 to 1",
-                |p| (0.0..=1.0).contains(p),
-            )?,
+            threshold: threshold(var)?,
             workers,
             queue_length: workers * QUEUE_PER_WORKER,
             read_timeout: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(25),
         })
     }
+}
+
+/// P(AI) above which the verdict is `AI_GENERATED`, from `THRESHOLD` by `lookup`; `None` is the model's own.
+///
+/// # Errors
+/// It is no probability.
+pub fn threshold(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<f64>, ConfigError> {
+    let value = lookup("THRESHOLD").filter(|value| !value.trim().is_empty());
+    parsed("THRESHOLD", value, "a probability from 0 to 1", |p| {
+        (0.0..=1.0).contains(p)
+    })
 }
 
 /// A variable of the process's environment. What is not UTF-8 is kept as far as it goes, so that
@@ -135,7 +141,7 @@ pub fn environment(name: &str) -> Option<String> {
 }
 
 /// Parses a value where there is one, and refuses it unless `fits` agrees.
-fn parsed<T: FromStr>(
+pub(crate) fn parsed<T: FromStr>(
     variable: &'static str,
     value: Option<String>,
     accepted: &'static str,

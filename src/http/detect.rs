@@ -82,7 +82,8 @@ pub async fn detect(
     })
 }
 
-fn no_result(error: QueueError) -> Problem {
+/// Why a job of the queue has no result, as a problem.
+pub(super) fn no_result(error: QueueError) -> Problem {
     match error {
         QueueError::Full => {
             // A clip takes milliseconds: in a second the whole queue has been served.

@@ -20,6 +20,15 @@ pub trait Judge: Send + Sync + 'static {
         self.detect(audio)
     }
 
+    /// Judges a stored recording, of hours too, with segments; a judge that knows no pieces answers as to
+    /// [`Judge::detect_with_segments`].
+    ///
+    /// # Errors
+    /// As [`Detector::detect_recording`].
+    fn detect_recording(&self, audio: &[u8]) -> Result<Detection, DetectError> {
+        self.detect_with_segments(audio)
+    }
+
     /// What is known of the model that judges.
     fn model(&self) -> &ModelInfo;
 }
@@ -31,6 +40,10 @@ impl Judge for Detector {
 
     fn detect_with_segments(&self, audio: &[u8]) -> Result<Detection, DetectError> {
         Detector::detect_with_segments(self, audio)
+    }
+
+    fn detect_recording(&self, audio: &[u8]) -> Result<Detection, DetectError> {
+        Detector::detect_recording(self, audio)
     }
 
     fn model(&self) -> &ModelInfo {

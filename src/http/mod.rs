@@ -5,6 +5,7 @@
 //! [`detect`] is the route that matters; its CPU work waits its turn in a [`queue`].
 
 pub mod auth;
+pub mod batch;
 pub mod body;
 pub mod config;
 pub mod detect;
@@ -16,15 +17,17 @@ pub mod logging;
 pub mod payload;
 pub mod problem;
 pub mod queue;
+pub mod results;
 pub mod router;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod uploads;
 
 pub use auth::Access;
 pub use config::{ConfigError, CorsOrigins, HttpConfig};
 pub use judge::Judge;
 pub use logging::LogConfig;
 pub use problem::{Code, Problem};
-pub use router::router;
+pub use router::{router, router_with};
 #[cfg(feature = "server")]
 pub use server::{Server, shutdown_signal};

@@ -154,13 +154,19 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Says what is wrong with the JSON, without quoting it: it may be megabytes, and a voice.
 fn json_problem(error: &serde_json::Error) -> Problem {
+    invalid_json(
+        error,
+        r#"{"audio": "base64", "language": "en"} with each member once"#,
+    )
+}
+
+/// Says where the JSON is wrong and what is `expected`, without quoting it.
+pub(super) fn invalid_json(error: &serde_json::Error, expected: &str) -> Problem {
     let place = format!("line {}, column {}", error.line(), error.column());
     match error.classify() {
         Category::Data => Problem::new(
             Code::InvalidRequest,
-            format!(
-                r#"expected an object {{"audio": "base64", "language": "en"}} with each member once; see {place}"#
-            ),
+            format!("expected an object {expected}; see {place}"),
         ),
         Category::Syntax | Category::Eof | Category::Io => Problem::new(
             Code::MalformedJson,
@@ -170,7 +176,7 @@ fn json_problem(error: &serde_json::Error) -> Problem {
 }
 
 /// Standard base64, with white space, with or without padding and a `data:...;base64,` prefix.
-fn decode_base64(text: &str) -> Result<Vec<u8>, Problem> {
+pub(super) fn decode_base64(text: &str) -> Result<Vec<u8>, Problem> {
     let invalid = |detail| Problem::new(Code::InvalidBase64, detail);
     let text = text.trim_start();
     let encoded = match text.get(..5) {

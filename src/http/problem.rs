@@ -53,6 +53,16 @@ codes! {
     NotFound = NOT_FOUND, "not_found", "No such route";
     /// The route exists, with other methods.
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed";
+    /// The upload of this id was made before.
+    AlreadyUploaded = CONFLICT, "already_uploaded", "Already uploaded";
+    /// A stored object was replaced after it had been announced; in results only.
+    ObjectChanged = CONFLICT, "object_changed", "Object changed";
+    /// A stored object is in an archive; in results only.
+    ObjectArchived = CONFLICT, "object_archived", "Object archived";
+    /// The address of an upload has expired.
+    UploadExpired = GONE, "upload_expired", "Upload expired";
+    /// A stored object was deleted before it was judged; in results only.
+    ObjectGone = GONE, "object_gone", "Object gone";
     /// The body did not arrive in time.
     RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "The body did not arrive in time";
     /// The body has too many bytes.
@@ -77,6 +87,8 @@ codes! {
     Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error";
     /// All workers are busy and the queue is full.
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "Overloaded";
+    /// There is no storage for uploads and results, or it does not answer.
+    StorageUnavailable = SERVICE_UNAVAILABLE, "storage_unavailable", "Storage unavailable";
 }
 
 impl Code {
@@ -125,6 +137,11 @@ impl Problem {
     /// The kind of fault.
     pub fn code(&self) -> Code {
         self.code
+    }
+
+    /// What it says to a person.
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// The JSON document.

@@ -10,11 +10,12 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, Method};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, Any as AnyOrigin, CorsLayer};
 
 use super::auth::{X_API_KEY, require_key};
+use super::batch::batch;
 use super::body::BodyLimits;
 use super::config::{CorsOrigins, HttpConfig};
 use super::detect::detect;
@@ -24,6 +25,9 @@ use super::health::{health, ready};
 use super::judge::Judge;
 use super::problem::{Code, Problem};
 use super::queue::Queue;
+use super::results::{result, results};
+use super::uploads::{receive, upload};
+use crate::storage::Storage;
 
 /// How long a browser may remember what a preflight request told it.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(7200);
@@ -35,12 +39,26 @@ pub struct AppState {
     pub judge: Arc<dyn Judge>,
     /// Where the judging waits its turn.
     pub queue: Queue,
+    /// Clips judged at a time.
+    pub workers: usize,
     /// Bounds of a request's body.
     pub body_limits: BodyLimits,
+    /// Where uploads and results live, if anywhere.
+    pub storage: Option<Arc<Storage>>,
 }
 
-/// The whole API around `judge`, for whatever delivers requests: a listener or Lambda.
+/// The API around `judge`, without a storage for uploads and results.
 pub fn router(judge: Arc<dyn Judge>, config: &HttpConfig) -> Router {
+    router_with(judge, config, None)
+}
+
+/// The whole API around `judge`, for whatever delivers requests: a listener or Lambda. Without a `storage`, the routes of
+/// uploads and results answer 503.
+pub fn router_with(
+    judge: Arc<dyn Judge>,
+    config: &HttpConfig,
+    storage: Option<Arc<Storage>>,
+) -> Router {
     let body_limits = BodyLimits {
         max_bytes: config.max_body_bytes,
         idle: config.read_timeout,
@@ -48,15 +66,23 @@ pub fn router(judge: Arc<dyn Judge>, config: &HttpConfig) -> Router {
     let app = AppState {
         judge,
         queue: Queue::new(config.workers, config.queue_length),
+        workers: config.workers.max(1),
         body_limits,
+        storage,
     };
 
     let keyed = Router::new()
         .route("/detect", post(detect))
+        .route("/batch", post(batch))
+        .route("/uploads", post(upload))
+        .route("/results", get(results))
+        .route("/results/{id}", get(result))
         .route_layer(from_fn_with_state(config.access.clone(), require_key));
     let api = Router::new()
         .route("/health", get(health))
         .route("/ready", get(ready))
+        // Its address carries a token of its own.
+        .route("/uploads/{id}", put(receive))
         .merge(keyed);
 
     let router = Router::new()
@@ -98,7 +124,7 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 
 fn cors(origins: &CorsOrigins) -> Option<CorsLayer> {
     let layer = CorsLayer::new()
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::PUT])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, X_API_KEY, X_REQUEST_ID])
         .expose_headers([X_REQUEST_ID, RETRY_AFTER] as [HeaderName; 2])
         .max_age(PREFLIGHT_AGE);

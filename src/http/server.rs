@@ -13,7 +13,8 @@ use tokio::sync::oneshot;
 
 use super::config::HttpConfig;
 use super::judge::Judge;
-use super::router::router;
+use super::router::router_with;
+use crate::storage::Storage;
 
 /// A server that has its port but does not answer yet.
 #[derive(Debug)]
@@ -24,11 +25,23 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes the port.
+    /// Takes the port, for an API without a storage for uploads and results.
     ///
     /// # Errors
     /// The address is not ours, or taken; the message names it.
     pub async fn bind(config: &HttpConfig, judge: Arc<dyn Judge>) -> io::Result<Self> {
+        Self::bind_with(config, judge, None).await
+    }
+
+    /// Takes the port, for the API with this storage.
+    ///
+    /// # Errors
+    /// As [`Server::bind`].
+    pub async fn bind_with(
+        config: &HttpConfig,
+        judge: Arc<dyn Judge>,
+        storage: Option<Arc<Storage>>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind((config.host.as_str(), config.port))
             .await
             .map_err(|error| {
@@ -39,7 +52,7 @@ impl Server {
             })?;
         Ok(Self {
             listener,
-            router: router(judge, config),
+            router: router_with(judge, config, storage),
             grace: config.shutdown_grace,
         })
     }

@@ -1,9 +1,12 @@
 //! What test clips went through before they were scored: nothing, or a channel.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
+use super::TrainingError;
 use super::corpus::Corpus;
 use super::evaluate::{Part, Pooled, ProtocolReport};
+use super::figures::Figures;
 use super::metrics::Interval;
 use super::protocol::{Fold, Protocol};
 
@@ -25,6 +28,8 @@ pub struct Through {
     pub kinds: Vec<Part>,
     /// By family or corpus that was left out.
     pub groups: Vec<Part>,
+    /// What is drawn and listed of all folds together.
+    pub figures: Figures,
 }
 
 impl Through {
@@ -37,6 +42,7 @@ impl Through {
             pooled: report.pooled,
             kinds: report.kinds,
             groups: report.groups,
+            figures: report.figures,
         }
     }
 }
@@ -63,4 +69,50 @@ pub(super) fn write_scores<R>(
             row.expect("writing to a string cannot fail");
         }
     }
+}
+
+/// First line of a CSV of scores.
+pub(super) const HEADER: &str = "protocol,group,part,file,label,score,condition\n";
+
+/// A row of a CSV of scores.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+pub(super) struct ScoreRow {
+    /// Name of the protocol.
+    pub protocol: String,
+    /// What the fold leaves out.
+    pub group: String,
+    /// Which of the divisions that leave it out.
+    pub part: usize,
+    /// The clip.
+    pub file: String,
+    /// `ai` or `human`.
+    pub label: String,
+    /// P(AI), 0.0..=1.0.
+    pub score: f64,
+    /// [`RECORDED`], or the channel's name.
+    pub condition: String,
+}
+
+/// Reads a CSV of scores.
+///
+/// # Errors
+/// [`TrainingError::Io`] if the file cannot be read, [`TrainingError::Manifest`] if a column is missing or a score is not
+/// a probability.
+pub(super) fn read_scores(path: &Path) -> Result<Vec<ScoreRow>, TrainingError> {
+    let bytes = std::fs::read(path).map_err(|e| TrainingError::io(path, &e))?;
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let mut rows = Vec::new();
+    for (number, row) in reader.deserialize().enumerate() {
+        let row: ScoreRow = row.map_err(|e| TrainingError::csv(path, &e))?;
+        if !(0.0..=1.0).contains(&row.score) {
+            return Err(TrainingError::Manifest {
+                file: path.to_path_buf(),
+                line: number as u64 + 2,
+                column: "score".into(),
+                problem: format!("'{}' is not a number of 0 to 1", row.score),
+            });
+        }
+        rows.push(row);
+    }
+    Ok(rows)
 }

@@ -7,7 +7,9 @@
 
 use std::collections::HashMap;
 
-use super::channel::{Channel, Filter, Preset};
+use super::channel::{Chain, Channel, Filter, Preset};
+use super::manifest::Clip;
+use super::recording::Recording;
 use crate::audio::Waveform;
 use crate::features::FeatureError;
 
@@ -73,6 +75,8 @@ pub(super) struct Rows<R> {
     pub copies: Vec<R>,
     /// Test copies, shape `[channels]`.
     pub through: Vec<R>,
+    /// What is known of its file.
+    pub recording: Recording,
 }
 
 impl<R> Rows<R> {
@@ -82,6 +86,7 @@ impl<R> Rows<R> {
             recorded,
             copies: Vec::new(),
             through: Vec::new(),
+            recording: Recording::default(),
         }
     }
 }
@@ -122,6 +127,13 @@ impl CopyOptions {
             .collect()
     }
 
+    /// The steps of each clip's test copy through the channel of that place. A copy that was drawn again because the first
+    /// draw left nothing to judge has others.
+    pub(super) fn chains(&self, place: usize, clips: &[Clip]) -> Vec<Chain> {
+        let chain = |clip: &Clip| self.through[place].chain(&self.through_keys(&clip.file)[place]);
+        clips.iter().map(chain).collect()
+    }
+
     /// Takes the rows of `file` out of a feature table.
     pub(super) fn take_rows<R>(
         &self,
@@ -142,6 +154,7 @@ impl CopyOptions {
             recorded,
             copies: copies(self.training_keys(file))?,
             through: copies(self.through_keys(file))?,
+            recording: Recording::default(),
         })
     }
 
@@ -163,6 +176,7 @@ impl CopyOptions {
             recorded,
             copies: copies?,
             through: through?,
+            recording: Recording::default(),
         })
     }
 }

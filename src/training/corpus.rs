@@ -10,6 +10,7 @@ use super::channel::Filter;
 use super::copies::{CopyOptions, Rows, RowsOrReason};
 use super::manifest::{self, Clip, ManifestSource};
 use super::network::{FrontEnd, FrontEndScratch, Spectrogram, spectrogram_table};
+use super::recording::{self, Gauge, Recording};
 use super::selection::Selection;
 use super::{Progress, ProgressFn, Stage, TrainingError, table};
 use crate::analysis::{Analyser, AnalysisScratch};
@@ -59,6 +60,8 @@ pub struct Corpus<R = Vec<f64>> {
     pub copies: Vec<Vec<R>>,
     /// Each clip's test copies, shape `[channels][clips]`.
     pub through: Vec<Vec<R>>,
+    /// What is known of their files, shape `[clips]`.
+    pub recordings: Vec<Recording>,
     /// Which copies these are.
     pub copy_options: CopyOptions,
     /// Clips of held-out speakers, counted by speaker.
@@ -90,7 +93,7 @@ impl Corpus {
     /// # Errors
     /// As [`Corpus::load`]; a single class is an error only if it is empty too.
     pub fn load_any(options: &CorpusOptions, progress: ProgressFn) -> Result<Self, TrainingError> {
-        let corpus = Self::load_rows(options, |clips| match &options.feature_table {
+        let mut corpus = Self::load_rows(options, |clips| match &options.feature_table {
             Some(path) => Ok(from_table(
                 clips,
                 table::read(path, options.features)?,
@@ -105,6 +108,10 @@ impl Corpus {
                 Ok(from_audio(clips, progress, rows))
             }
         })?;
+        if options.features == FeatureSet::Channel {
+            let pairs = corpus.recordings.iter_mut().zip(&corpus.rows);
+            pairs.for_each(|(recording, row)| recording.channel = Some(row.clone()));
+        }
         corpus.save(options)?;
         Ok(corpus)
     }
@@ -168,7 +175,7 @@ impl Corpus<Spectrogram> {
 
 impl<R> Corpus<R> {
     /// Reads the manifests and takes the rows of the clips that are used from `rows`.
-    fn load_rows(
+    pub(super) fn load_rows(
         options: &CorpusOptions,
         rows: impl Fn(&[Clip]) -> Result<Vec<RowsOrReason<R>>, TrainingError>,
     ) -> Result<Self, TrainingError> {
@@ -195,6 +202,7 @@ impl<R> Corpus<R> {
             rows: Vec::new(),
             copies: Vec::new(),
             through: options.copies.through.iter().map(|_| Vec::new()).collect(),
+            recordings: Vec::new(),
             copy_options: options.copies.clone(),
             held_out,
             left_out,
@@ -207,6 +215,7 @@ impl<R> Corpus<R> {
                     corpus.clips.push(clip);
                     corpus.rows.push(rows.recorded);
                     corpus.copies.push(rows.copies);
+                    corpus.recordings.push(rows.recording);
                     let channels = corpus.through.iter_mut().zip(rows.through);
                     channels.for_each(|(channel, row)| channel.push(row));
                 }
@@ -217,6 +226,13 @@ impl<R> Corpus<R> {
             }
         }
         Ok(corpus)
+    }
+
+    /// Decodes the clips whose files are not known yet, because their features come from a table, if `decode` says so.
+    pub(super) fn measure(&mut self, decode: bool, progress: ProgressFn) {
+        if decode {
+            recording::measure(&self.clips, &mut self.recordings, progress);
+        }
     }
 
     /// Rows that a clip enters a fit with: as recorded, then its training copies.
@@ -238,7 +254,7 @@ impl<R> Corpus<R> {
     }
 
     /// Fails unless there are clips of both classes.
-    fn both_classes(&self) -> Result<(), TrainingError> {
+    pub(super) fn both_classes(&self) -> Result<(), TrainingError> {
         let ai = self.clips.iter().filter(|clip| clip.is_ai()).count();
         if ai > 0 && ai < self.clips.len() {
             Ok(())
@@ -318,11 +334,15 @@ fn from_audio<R: Send, W: Default>(
     progress: ProgressFn,
     analyse: impl Fn(&mut W, &Clip, &Waveform) -> RowsOrReason<R> + Sync,
 ) -> Vec<RowsOrReason<R>> {
-    let done = AtomicUsize::new(0);
+    let (done, gauge) = (AtomicUsize::new(0), Gauge::default());
     clips
         .par_iter()
         .map_init(W::default, |workspace, clip| {
-            let row = decode(&clip.path).and_then(|waveform| analyse(workspace, clip, &waveform));
+            let row = decode(&clip.path).and_then(|(bytes, waveform)| {
+                let rows = analyse(workspace, clip, &waveform)?;
+                let recording = gauge.measure(&bytes, &waveform);
+                Ok(Rows { recording, ..rows })
+            });
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             progress(Progress {
                 stage: Stage::Features,
@@ -334,7 +354,9 @@ fn from_audio<R: Send, W: Default>(
         .collect()
 }
 
-fn decode(path: &Path) -> Result<Waveform, String> {
+/// The bytes of a file and their sound.
+fn decode(path: &Path) -> Result<(Vec<u8>, Waveform), String> {
     let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
-    audio::decode(&bytes, &DecodeLimits::default()).map_err(|e| e.to_string())
+    let waveform = audio::decode(&bytes, &DecodeLimits::default()).map_err(|e| e.to_string())?;
+    Ok((bytes, waveform))
 }

@@ -7,15 +7,21 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::conditions::{RECORDED, Through, write_scores};
+use super::channel::{Chain, Channel, Preset};
+use super::conditions::{HEADER, RECORDED, Through, write_scores};
+use super::control::{Control, ControlCorpus};
+use super::copies::CopyOptions;
 use super::corpus::{Corpus, CorpusOptions};
 use super::estimator::EstimatorSettings;
+use super::figures::{Figures, Scored};
+use super::fuse::Fusion;
+use super::learning_curve;
 use super::manifest::Clip;
 use super::metrics::{Interval, Ranking, calibration_error, mean_interval};
 use super::network;
 use super::protocol::{self, Fold, Protocol};
 use super::report::{self, CorpusSummary};
-use super::{Progress, ProgressFn, Stage, TrainingError, in_pool};
+use super::{Progress, ProgressFn, Stage, THRESHOLD, TrainingError, in_pool};
 
 /// What `voxproof evaluate` is asked to do.
 #[derive(Debug, Clone)]
@@ -31,13 +37,18 @@ pub struct EvaluateOptions {
     /// Whether clips of tested speakers, of either class, are taken out of training (`Rule 1` of
     /// the corpus's notes in its strictest reading; off in the study that this is compared with).
     pub disjoint_speakers: bool,
-    /// Folder for `metrics.json` and `metrics.md`; made if it is missing.
+    /// Folder for `metrics.json`, `metrics.md` and `report.html`; made if it is missing.
     pub report: PathBuf,
     /// Where to write every test score, as CSV `protocol,group,part,file,label,score,condition`;
     /// `condition` is `recorded`, or the name of the channel that the clip passed.
     pub scores: Option<PathBuf>,
     /// Model card whose generated section is replaced with the new figures.
     pub model_card: Option<PathBuf>,
+    /// Whether to decode clips whose features come from a table, for what is known of their files: without it, such an
+    /// evaluation has no control and no figures by bitrate and bandwidth.
+    pub control: bool,
+    /// Whether to fit models to shares of the engine families too, see [`learning_curve`].
+    pub learning_curve: bool,
     /// Threads; all cores where absent. The result does not depend on it.
     pub jobs: Option<usize>,
 }
@@ -48,15 +59,37 @@ pub struct EvaluateReport {
     /// Kind of estimator.
     pub estimator: &'static str,
     /// Its settings.
-    pub settings: EstimatorSettings,
-    /// Feature set.
-    pub features: &'static str,
+    pub settings: Settings,
+    /// Feature set; those of all parts where scores were fused.
+    pub features: String,
     /// Whether tested speakers were taken out of training.
     pub disjoint_speakers: bool,
     /// The data.
     pub corpus: CorpusSummary,
     /// Each protocol's figures.
     pub protocols: Vec<ProtocolReport>,
+    /// EER by the share of the engine families that models learned from; empty unless asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub learning_curve: Vec<learning_curve::Point>,
+}
+
+/// What was judged.
+#[derive(Debug, Clone, serde::Serialize)]
+#[serde(untagged)]
+pub enum Settings {
+    /// Models that were fitted to each fold with these settings.
+    Fitted(EstimatorSettings),
+    /// Scores of several models, added with these weights; each fold's with weights from the others.
+    Fused(Fusion),
+}
+
+impl std::fmt::Display for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Self::Fitted(settings) => settings.fmt(f),
+            Self::Fused(fusion) => fusion.fmt(f),
+        }
+    }
 }
 
 /// Figures of one protocol.
@@ -78,6 +111,11 @@ pub struct ProtocolReport {
     pub kinds: Vec<Part>,
     /// By family or corpus that was left out; empty in random folds.
     pub groups: Vec<Part>,
+    /// What a classifier finds on the same folds that knows the file alone; absent where files were not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control: Option<Control>,
+    /// What is drawn and listed of all folds together.
+    pub figures: Figures,
     /// The same models and clips, these scored after a channel: figures of each channel.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub through: Vec<Through>,
@@ -137,7 +175,8 @@ pub fn evaluate(
 ) -> Result<EvaluateReport, TrainingError> {
     in_pool(options.jobs, || {
         if let EstimatorSettings::Network(settings) = &options.estimator {
-            let corpus = Corpus::load_spectrograms(&options.corpus, progress)?;
+            let mut corpus = Corpus::load_spectrograms(&options.corpus, progress)?;
+            corpus.measure(options.control, progress);
             let judge = |protocol, folds: &[Fold], conditions: &[&[_]]| {
                 let told = |done, total| {
                     progress(Progress {
@@ -150,7 +189,8 @@ pub fn evaluate(
             };
             return report_on(&corpus, network::FEATURES, options, judge);
         }
-        let corpus = Corpus::load(&options.corpus, progress)?;
+        let mut corpus = Corpus::load(&options.corpus, progress)?;
+        corpus.measure(options.control, progress);
         let judge = |protocol, folds: &[Fold], conditions: &[&[_]]| {
             let told = |done, total| {
                 progress(Progress {
@@ -166,7 +206,7 @@ pub fn evaluate(
 }
 
 /// Scores of folds, shape `[folds][conditions][clips tested]`.
-type Scores = Vec<Vec<Vec<f64>>>;
+pub(super) type Scores = Vec<Vec<Vec<f64>>>;
 
 /// Runs the protocols on a corpus; `judge` fits a model for each fold and scores its test clips in each condition.
 fn report_on<R>(
@@ -175,20 +215,33 @@ fn report_on<R>(
     options: &EvaluateOptions,
     judge: impl Fn(Protocol, &[Fold], &[&[R]]) -> Result<Scores, TrainingError>,
 ) -> Result<EvaluateReport, TrainingError> {
-    let mut scores = String::from("protocol,group,part,file,label,score,condition\n");
+    let mut scores = String::from(HEADER);
+    let control = ControlCorpus::new(corpus);
     let mut protocols = Vec::new();
     for &protocol in &options.protocols {
-        protocols.push(run(protocol, corpus, options, &mut scores, &judge)?);
+        let mut report = run(protocol, corpus, options, &mut scores, &judge)?;
+        if let Some(control) = &control {
+            let folds = folds_of(protocol, &corpus.clips, options)?;
+            report.control = control.judge(protocol, &folds, options.seed)?;
+        }
+        protocols.push(report);
     }
+    let learning_curve = if options.learning_curve {
+        let folds = folds_of(Protocol::Grouped, &corpus.clips, options)?;
+        learning_curve::points(corpus, &folds, options.seed, &judge)?
+    } else {
+        Vec::new()
+    };
     let report = EvaluateReport {
         estimator: options.estimator.kind(),
-        settings: options.estimator,
-        features,
+        settings: Settings::Fitted(options.estimator),
+        features: features.into(),
         disjoint_speakers: options.disjoint_speakers,
         corpus: CorpusSummary::new(corpus),
         protocols,
+        learning_curve,
     };
-    report::write_evaluation(options, &report)?;
+    report::write_evaluation(&options.report, options.model_card.as_deref(), &report)?;
     if let Some(path) = &options.scores {
         std::fs::write(path, scores).map_err(|e| TrainingError::io(path, &e))?;
     }
@@ -204,17 +257,7 @@ fn run<R>(
     judge: &impl Fn(Protocol, &[Fold], &[&[R]]) -> Result<Scores, TrainingError>,
 ) -> Result<ProtocolReport, TrainingError> {
     let start = Instant::now();
-    let mut folds = protocol.folds(&corpus.clips, options.seed);
-    if folds.is_empty() {
-        return Err(TrainingError::NothingToLeaveOut {
-            protocol: protocol.name(),
-        });
-    }
-    if options.disjoint_speakers {
-        folds
-            .iter_mut()
-            .for_each(|fold| fold.separate_speakers(&corpus.clips));
-    }
+    let folds = folds_of(protocol, &corpus.clips, options)?;
     // As recorded, then through each channel.
     let conditions: Vec<&[R]> = std::iter::once(&corpus.rows)
         .chain(&corpus.through)
@@ -226,39 +269,101 @@ fn run<R>(
         let conditions = by_condition.iter_mut().zip(fold);
         conditions.for_each(|(condition, scores)| condition.push(scores));
     }
-    let figures = |scored: &[Vec<f64>]| {
-        let report = match protocol {
-            Protocol::Random => pooled(corpus, &folds, scored, options.seed),
-            Protocol::Grouped => by_family(&corpus.clips, &folds, scored, options.seed),
-            Protocol::LeaveFamilySourceOut | Protocol::LeaveCorpusOut => {
-                by_group(protocol, corpus, &folds, scored, options.seed)
-            }
-        };
-        ProtocolReport {
-            pooled: Pooled::new(&corpus.clips, &folds, scored),
-            ..report
-        }
-    };
-    let mut report = figures(&by_condition[0]);
-    write_scores(
-        scores_file,
+    let channels = channel_names(&options.corpus.copies);
+    let conditions = std::iter::once(RECORDED).chain(channels.iter().copied());
+    for (condition, scored) in conditions.zip(&by_condition) {
+        write_scores(scores_file, protocol, corpus, &folds, scored, condition);
+    }
+    let mut report = figures(
         protocol,
         corpus,
         &folds,
-        &by_condition[0],
-        RECORDED,
+        &by_condition,
+        &channels,
+        options.seed,
     );
-    for (channel, scored) in options.corpus.copies.through.iter().zip(&by_condition[1..]) {
-        let channel = channel.preset().name();
-        write_scores(scores_file, protocol, corpus, &folds, scored, channel);
-        report.through.push(Through::new(channel, figures(scored)));
-    }
     report.seconds = start.elapsed().as_secs_f64();
     Ok(report)
 }
 
+/// The folds of a protocol, without the tested speakers in training if that is asked for.
+fn folds_of(
+    protocol: Protocol,
+    clips: &[Clip],
+    options: &EvaluateOptions,
+) -> Result<Vec<Fold>, TrainingError> {
+    let mut folds = protocol.folds(clips, options.seed);
+    if folds.is_empty() {
+        return Err(TrainingError::NothingToLeaveOut {
+            protocol: protocol.name(),
+        });
+    }
+    if options.disjoint_speakers {
+        folds
+            .iter_mut()
+            .for_each(|fold| fold.separate_speakers(clips));
+    }
+    Ok(folds)
+}
+
+/// The protocol's own figures of one condition.
+pub(super) fn sum_up<R>(
+    protocol: Protocol,
+    corpus: &Corpus<R>,
+    folds: &[Fold],
+    scored: &[Vec<f64>],
+    seed: u64,
+) -> ProtocolReport {
+    match protocol {
+        Protocol::Random => pooled(corpus, folds, scored, seed),
+        Protocol::Grouped => by_family(&corpus.clips, folds, scored, seed),
+        Protocol::LeaveFamilySourceOut | Protocol::LeaveCorpusOut => {
+            by_group(protocol, corpus, folds, scored, seed)
+        }
+    }
+}
+
+/// Names of the channels that test clips were also scored through.
+pub(super) fn channel_names(copies: &CopyOptions) -> Vec<&'static str> {
+    let presets = copies.through.iter().map(Channel::preset);
+    presets.map(Preset::name).collect()
+}
+
+/// The figures of scores, shape `[conditions][folds][clips tested]`: as recorded, then through each of the `channels`.
+pub(super) fn figures<R>(
+    protocol: Protocol,
+    corpus: &Corpus<R>,
+    folds: &[Fold],
+    by_condition: &[Vec<Vec<f64>>],
+    channels: &[&'static str],
+    seed: u64,
+) -> ProtocolReport {
+    let of = |scored: &[Vec<f64>], chains: &[Chain]| ProtocolReport {
+        pooled: Pooled::new(&corpus.clips, folds, scored),
+        figures: Figures::new(&Scored {
+            protocol: Some(protocol),
+            clips: &corpus.clips,
+            recordings: &corpus.recordings,
+            chains,
+            folds,
+            scores: scored,
+            threshold: THRESHOLD,
+            seed,
+        }),
+        ..sum_up(protocol, corpus, folds, scored, seed)
+    };
+    let mut report = of(&by_condition[0], &[]);
+    let channels = channels.iter().zip(&by_condition[1..]);
+    for (place, (&channel, scored)) in channels.enumerate() {
+        let chains = corpus.copy_options.chains(place, &corpus.clips);
+        let through = Through::new(channel, of(scored, &chains));
+        report.through.push(through);
+    }
+    report
+}
+
 /// Fits a model of features for each fold and scores its test clips in each condition; `told` hears of each fit.
-fn score_folds(
+pub(super) fn score_folds(
     corpus: &Corpus,
     folds: &[Fold],
     conditions: &[&[Vec<f64>]],
@@ -311,6 +416,8 @@ fn pooled<R>(corpus: &Corpus<R>, folds: &[Fold], scored: &[Vec<f64>], seed: u64)
         pooled: Pooled::default(),
         kinds,
         groups: Vec::new(),
+        control: None,
+        figures: Figures::default(),
         through: Vec::new(),
     }
 }
@@ -435,6 +542,8 @@ fn summary(protocol: Protocol, fits: usize, groups: Vec<Part>, seed: u64) -> Pro
         pooled: Pooled::default(),
         kinds,
         groups,
+        control: None,
+        figures: Figures::default(),
         through: Vec::new(),
     }
 }

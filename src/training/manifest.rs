@@ -1,7 +1,7 @@
 //! The manifest: which clips there are, and what is known of each.
 //!
 //! A CSV file with a header line. `file` (or `path`, where there is no `file`) and `label` are
-//! required; the other columns that are understood are `engine family kind corpus speaker language
+//! required; the other columns that are understood are `engine family kind corpus speaker sex language
 //! licence split_group duration_seconds repo note`. Columns of other names are ignored. Several
 //! manifests make one corpus: their families of the same name are the same family.
 
@@ -51,6 +51,8 @@ pub struct Clip {
     pub corpus: String,
     /// Id of the speaker, or of the cloned voice.
     pub speaker: String,
+    /// Sex of the speaker or of the cloned voice, `female` or `male` (`f` and `m` are read too), where it is known.
+    pub sex: String,
     /// Language code.
     pub language: String,
     /// Licence of the clip.
@@ -91,6 +93,7 @@ impl Clip {
             kind,
             corpus: unknown,
             speaker: String::new(),
+            sex: String::new(),
             language: String::new(),
             licence: String::new(),
             split_group: String::new(),
@@ -337,6 +340,7 @@ fn clip(
         engine,
         corpus: columns.text(record, "corpus", "unknown"),
         speaker: columns.text(record, "speaker", ""),
+        sex: sex(&columns.text(record, "sex", "")),
         language: columns.text(record, "language", ""),
         licence: columns.text(record, "licence", ""),
         split_group: columns.text(record, "split_group", ""),
@@ -344,6 +348,16 @@ fn clip(
         repo: columns.text(record, "repo", ""),
         note: columns.text(record, "note", ""),
     })
+}
+
+/// A sex as protocol files write it, in the words of [`Clip::sex`]; other words stay, in lower case, `-` is none.
+pub(super) fn sex(word: &str) -> String {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "f" => "female".into(),
+        "m" => "male".into(),
+        "-" | "unknown" => String::new(),
+        other => other.into(),
+    }
 }
 
 /// Speakers that are kept out of training, each with the reason: a CSV with the columns
@@ -381,7 +395,7 @@ pub(super) fn pairs(path: &Path, column: &str) -> Result<Vec<(String, String)>, 
 }
 
 /// Columns that [`write`] writes.
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "file",
     "label",
     "engine",
@@ -389,6 +403,7 @@ const COLUMNS: [&str; 13] = [
     "kind",
     "corpus",
     "speaker",
+    "sex",
     "language",
     "licence",
     "split_group",
@@ -403,7 +418,7 @@ const COLUMNS: [&str; 13] = [
 /// [`TrainingError`] if the file cannot be written.
 pub fn write(path: &Path, clips: &[Clip]) -> Result<(), TrainingError> {
     let mut writer = csv::Writer::from_path(path).map_err(|e| TrainingError::csv(path, &e))?;
-    let mut row = |cells: [&str; 13]| {
+    let mut row = |cells: [&str; 14]| {
         writer
             .write_record(cells)
             .map_err(|e| TrainingError::csv(path, &e))
@@ -422,6 +437,7 @@ pub fn write(path: &Path, clips: &[Clip]) -> Result<(), TrainingError> {
             &clip.kind,
             &clip.corpus,
             &clip.speaker,
+            &clip.sex,
             &clip.language,
             &clip.licence,
             &clip.split_group,

@@ -138,6 +138,30 @@ impl Ranking {
     /// family, are not independent of each other and share a number.
     #[must_use]
     pub fn intervals(&self, clusters: &[usize], seed: u64) -> (Interval, Interval) {
+        let mut aucs = Vec::with_capacity(REPLICATES);
+        let mut eers = Vec::with_capacity(REPLICATES);
+        self.resample(clusters, seed, |weights| {
+            eers.push(self.eer(|clip| weights[clip]));
+            aucs.push(self.auc(|clip| weights[clip]));
+        });
+        (
+            percentiles(self.eer(|_| 1.0), eers),
+            percentiles(self.auc(|_| 1.0), aucs),
+        )
+    }
+
+    /// The EER of [`Ranking::intervals`] alone.
+    #[must_use]
+    pub fn eer_interval(&self, clusters: &[usize], seed: u64) -> Interval {
+        let mut eers = Vec::with_capacity(REPLICATES);
+        self.resample(clusters, seed, |weights| {
+            eers.push(self.eer(|clip| weights[clip]));
+        });
+        percentiles(self.eer(|_| 1.0), eers)
+    }
+
+    /// Calls `visit` with each replicate's weights, shape `[clips]`.
+    fn resample(&self, clusters: &[usize], seed: u64, mut visit: impl FnMut(&[f64])) {
         let count = clusters.iter().max().map_or(0, |&last| last + 1);
         let mut members = [Vec::new(), Vec::new()];
         let mut seen = vec![[false; 2]; count];
@@ -158,11 +182,8 @@ impl Ranking {
             flags
         };
         let mut rng = Rng::new(seed, 0xb007);
-        let (mut eers, mut aucs) = (
-            Vec::with_capacity(REPLICATES),
-            Vec::with_capacity(REPLICATES),
-        );
         let mut drawn = vec![[0.0f64; 2]; count];
+        let mut weights = vec![0.0; clusters.len()];
         for _ in 0..REPLICATES {
             drawn.fill([0.0; 2]);
             for (class, clusters) in members.iter().enumerate() {
@@ -170,19 +191,23 @@ impl Ranking {
                     drawn[clusters[rng.below(clusters.len())]][class] += 1.0;
                 }
             }
-            let weight = |clip: usize| drawn[clusters[clip]][usize::from(is_ai[clip])];
-            eers.push(self.eer(weight));
-            aucs.push(self.auc(weight));
+            let pairs = clusters.iter().zip(&is_ai).zip(&mut weights);
+            pairs.for_each(|((&cluster, &ai), weight)| *weight = drawn[cluster][usize::from(ai)]);
+            visit(&weights);
         }
-        (
-            percentiles(self.eer(|_| 1.0), eers),
-            percentiles(self.auc(|_| 1.0), aucs),
-        )
+    }
+
+    /// False alarm and miss rate at every threshold that tells scores apart, from strict to lax, shape `[thresholds][2]`.
+    #[must_use]
+    pub fn error_rates(&self) -> Vec<[f64; 2]> {
+        let mut rates = Vec::with_capacity(self.order.len());
+        self.walk(|_| 1.0, |_, alarm, miss| rates.push([alarm, miss]));
+        rates
     }
 }
 
 /// Bins of [`calibration_error`].
-const CALIBRATION_BINS: usize = 10;
+pub(super) const CALIBRATION_BINS: usize = 10;
 
 /// Expected calibration error, 0.0..=1.0: how far the mean probability and the share of synthetic
 /// clips are apart in each of ten bins of probability, weighted by the bin's clips (Guo et al., "On

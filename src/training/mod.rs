@@ -3,9 +3,9 @@
 //! Read in the order of the data: [`manifest`] says which clips there are, [`selection`] which are used, [`corpus`]
 //! computes their features, also of [`copies`] that a random [`channel`] has passed, [`estimator`] fits a model to them
 //! with [`forest_fit`], [`boosting_fit`], [`mlp_fit`] or with [`logistic_fit`] or [`kernel_fit`] and [`calibrate`], [`train`] writes it as an
-//! artifact; [`protocol`] divides the corpus, [`evaluate()`] fits and scores the divisions, [`metrics`] and
-//! [`report`] sum up. [`warning_rates`] and [`splice`] measure what a detailed answer is worth. Everything is
-//! deterministic for a seed, whatever the number of threads.
+//! artifact; [`protocol`] divides the corpus, [`evaluate()`] fits and scores the divisions, [`metrics`],
+//! [`figures`] and [`report`] sum up, `page` draws. [`warning_rates`] and [`splice`] measure what a detailed answer is
+//! worth. Everything is deterministic for a seed, whatever the number of threads.
 
 pub mod adapters;
 pub mod audit;
@@ -13,20 +13,27 @@ pub mod boosting_fit;
 pub mod calibrate;
 pub mod channel;
 pub mod conditions;
+pub mod control;
 pub mod copies;
 pub mod corpus;
 mod dense;
 pub mod estimator;
 pub mod evaluate;
+pub mod export;
+pub mod figures;
 pub mod fingerprint;
 pub mod forest_fit;
+pub mod fuse;
 pub mod kernel_fit;
+pub mod learning_curve;
 pub mod logistic_fit;
 pub mod manifest;
 pub mod metrics;
 pub mod mlp_fit;
 pub mod network;
+mod page;
 pub mod protocol;
+pub mod recording;
 pub mod report;
 pub mod rng;
 pub mod score;
@@ -46,7 +53,9 @@ pub use copies::{CopyOptions, CopySummary};
 pub use corpus::{Corpus, CorpusOptions, Skipped};
 pub use estimator::EstimatorSettings;
 pub use evaluate::{EvaluateOptions, EvaluateReport, evaluate};
+pub use export::{ExportOptions, export};
 pub use forest_fit::ForestSettings;
+pub use fuse::{FuseOptions, Fusion, fuse};
 pub use kernel_fit::KernelSettings;
 pub use logistic_fit::{LogisticSettings, Weighting};
 pub use manifest::ManifestSource;
@@ -82,6 +91,8 @@ pub enum Stage {
     Features,
     /// Fitting the model that ships; one unit, or the steps of a network.
     Fit,
+    /// Decoding for what is known of the files alone, see [`recording`]; units are clips.
+    Recordings,
     /// Decoding and fingerprints; units are clips.
     Fingerprint,
     /// Running a protocol; units are models to fit, or the steps of networks.

@@ -8,9 +8,11 @@ use super::TrainingError;
 use super::conditions::Through;
 use super::copies::CopySummary;
 use super::corpus::{Corpus, Skipped};
-use super::evaluate::{EvaluateOptions, EvaluateReport, Part, Pooled, ProtocolReport};
+use super::evaluate::{EvaluateReport, Part, Pooled, ProtocolReport};
 use super::metrics::Interval;
+use super::page;
 use super::protocol::Protocol;
+use super::{control, learning_curve};
 
 /// What the data was.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -191,7 +193,7 @@ fn percent(interval: &Interval) -> String {
 }
 
 /// What a protocol's row is called.
-fn title(protocol: Protocol) -> &'static str {
+pub(super) fn title(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Random => "random split (5 folds, stratified)",
         Protocol::LeaveFamilySourceOut => "unseen engine family and unseen human source",
@@ -230,6 +232,8 @@ impl EvaluateReport {
         protocols_table(&mut text, &self.protocols);
         pooled_table(&mut text, &self.protocols);
         kinds_table(&mut text, &self.protocols);
+        control_line(&mut text, &self.protocols);
+        learning_table(&mut text, &self.learning_curve);
         for report in &self.protocols {
             groups_list(&mut text, title(report.protocol), &report.groups);
             for through in &report.through {
@@ -300,6 +304,31 @@ fn groups_list(text: &mut String, title: &str, groups: &[Part]) {
     line(text, format_args!("{}.", cells.join(", ")));
 }
 
+/// What the control found, and what that means.
+fn control_line(text: &mut String, protocols: &[ProtocolReport]) {
+    let found = protocols.iter().filter_map(|report| {
+        let eer = percent(&report.control?.eer);
+        Some(format!("{} {eer}", title(report.protocol)))
+    });
+    let found: Vec<_> = found.collect();
+    if !found.is_empty() {
+        let (found, meaning) = (found.join(", "), control::MEANING);
+        line(text, format_args!("\nControl, EER: {found}. {meaning}"));
+    }
+}
+
+/// EER by the number of engine families that models learned from.
+fn learning_table(text: &mut String, points: &[learning_curve::Point]) {
+    if points.is_empty() {
+        return;
+    }
+    text.push_str("\n| engine families in training (grouped folds) | synthetic clips | EER |\n| --- | --- | --- |\n");
+    for point in points {
+        let (families, clips, eer) = (point.families, point.clips, percent(&point.eer));
+        line(text, format_args!("| {families:.0} | {clips:.0} | {eer} |"));
+    }
+}
+
 fn pooled_table(text: &mut String, protocols: &[ProtocolReport]) {
     text.push_str("\nProbabilities of all folds together, at one threshold:\n\n");
     text.push_str("| protocol | EER | calibration error | found at 1 % false alarms | at 5 % |\n");
@@ -358,17 +387,18 @@ fn kinds_table(text: &mut String, protocols: &[ProtocolReport]) {
     }
 }
 
-/// Writes `metrics.json` and `metrics.md`, and the model card's section if asked to.
+/// Writes `metrics.json`, `metrics.md` and `report.html`, and the model card's section if asked to.
 pub(super) fn write_evaluation(
-    options: &EvaluateOptions,
+    folder: &Path,
+    model_card: Option<&Path>,
     report: &EvaluateReport,
 ) -> Result<(), TrainingError> {
-    let folder = &options.report;
     std::fs::create_dir_all(folder).map_err(|e| TrainingError::io(folder, &e))?;
     write_json(&folder.join("metrics.json"), report)?;
     let markdown = report.markdown();
     write(&folder.join("metrics.md"), &markdown)?;
-    match &options.model_card {
+    write(&folder.join("report.html"), &page::evaluation(report))?;
+    match model_card {
         Some(card) => replace_section(card, "figures", &markdown),
         None => Ok(()),
     }
@@ -379,7 +409,7 @@ pub(super) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(
     write(path, &(text + "\n"))
 }
 
-fn write(path: &Path, text: &str) -> Result<(), TrainingError> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), TrainingError> {
     std::fs::write(path, text).map_err(|e| TrainingError::io(path, &e))
 }
 

@@ -8,9 +8,11 @@ use rayon::prelude::*;
 
 use super::corpus::{Corpus, CorpusOptions};
 use super::evaluate::{Part, clusters, part, ranking};
+use super::figures::{Figures, Scored};
 use super::manifest::{Clip, Label};
 use super::metrics::{Interval, calibration_error};
-use super::protocol::MIN_CLIPS;
+use super::page;
+use super::protocol::{Fold, MIN_CLIPS};
 use super::report::{self, CorpusSummary};
 use super::{ProgressFn, TrainingError, in_pool};
 use crate::analysis::Analyser;
@@ -22,7 +24,7 @@ use crate::model::{Model, ModelInfo};
 pub struct ScoreOptions {
     /// The data. The feature set is the model's own, whatever stands here.
     pub corpus: CorpusOptions,
-    /// Folder for `metrics.json` and `metrics.md`; made if it is missing.
+    /// Folder for `metrics.json`, `metrics.md` and `report.html`; made if it is missing.
     pub report: Option<PathBuf>,
     /// Where to write every score, as CSV `file,label,score`, P(AI).
     pub scores: Option<PathBuf>,
@@ -62,6 +64,8 @@ pub struct ScoreReport {
     pub families: Vec<Part>,
     /// By language, both classes, where there are enough clips of each.
     pub languages: Vec<Part>,
+    /// What is drawn and listed of all clips.
+    pub figures: Figures,
 }
 
 /// Scores every clip and sums up. One class alone can be scored: error rates that need both are
@@ -98,8 +102,8 @@ pub fn score(
         if let Some(folder) = &options.report {
             std::fs::create_dir_all(folder).map_err(|e| TrainingError::io(folder, &e))?;
             report::write_json(&folder.join("metrics.json"), &report)?;
-            let path = folder.join("metrics.md");
-            std::fs::write(&path, report.markdown()).map_err(|e| TrainingError::io(&path, &e))?;
+            report::write(&folder.join("metrics.md"), &report.markdown())?;
+            report::write(&folder.join("report.html"), &page::judged(&report))?;
         }
         Ok(report)
     })
@@ -198,6 +202,7 @@ impl ScoreReport {
                 .filter(|(_, chosen)| enough(chosen))
                 .map(|(language, chosen)| figures(language, "", &chosen))
                 .collect(),
+            figures: drawn(model, corpus, scores, seed),
         }
     }
 
@@ -267,6 +272,26 @@ impl ScoreReport {
         }
         text
     }
+}
+
+/// What is drawn of all scores, as of one fold that tests every clip.
+fn drawn(model: &Model, corpus: &Corpus, scores: &[f64], seed: u64) -> Figures {
+    let fold = Fold {
+        group: "all".into(),
+        part: 0,
+        train: Vec::new(),
+        test: (0..corpus.clips.len()).collect(),
+    };
+    Figures::new(&Scored {
+        protocol: None,
+        clips: &corpus.clips,
+        recordings: &corpus.recordings,
+        chains: &[],
+        folds: &[fold],
+        scores: &[scores.to_vec()],
+        threshold: model.info().threshold,
+        seed,
+    })
 }
 
 fn write_scores(

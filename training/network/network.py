@@ -1,8 +1,9 @@
 """The network: what it is, how its crops are drawn and spoilt, its training, its scores, and its weights as JSON.
 
-Input: log spectrograms in 128 bands every 10 ms (see `spectrograms.py`), each band's mean over time taken off, halved.
+Input: log spectrograms in 128 bands every 10 ms (`src/features/bands.rs`), each band's mean over time taken off, halved.
 Seven convolutions, with batch normalisation and ReLU after each; the last spans all bands that are left. Mean and
-standard deviation over time of its 96 channels go to one linear unit: the logit of P(AI). 156,305 parameters.
+standard deviation over time of its channels go to one linear unit: the logit of P(AI). A width of 16 has 156,305
+parameters, one of 24 has 350,809.
 """
 
 import json
@@ -14,11 +15,11 @@ import torch.nn.functional as F
 from torch import nn
 
 BANDS = 128
+STEPS = 1024  # a neper of power in a table
 WINDOW = 256  # frames of a crop, 2.56 s
 STRIDE = 4  # frames of input for one of the last layer
 HOP = 128  # frames from window to window where a clip is scored
 SCALE = 0.5
-WIDTH = 16
 LEARNING_RATE, WEIGHT_DECAY, BATCH = 2e-3, 0.05, 32
 
 
@@ -37,7 +38,7 @@ class Block(nn.Module):
 class Network(nn.Module):
     """[clips][1][frames][128] -> [clips] logits of P(AI)."""
 
-    def __init__(self, w=WIDTH):
+    def __init__(self, w):
         super().__init__()
         self.blocks = nn.Sequential(
             Block(1, w, (2, 2)),
@@ -54,7 +55,7 @@ class Network(nn.Module):
         self.head = nn.Linear(12 * w, 1)
 
     def channels(self, x):
-        """What is pooled over time: [clips][96][frames / 4]."""
+        """What is pooled over time: [clips][6 w][frames / 4]."""
         return F.relu(self.across_norm(self.across(self.blocks(x)))).squeeze(3).float()
 
     def pooled(self, h):
@@ -66,13 +67,18 @@ class Network(nn.Module):
         return self.pooled(self.channels(x))
 
 
+def logs(stored):
+    """[frames][128] of a table as logarithms of power."""
+    return np.asarray(stored, np.float32) / STEPS
+
+
 def crop(frames, rng):
     """A window at a random place of [frames][128]; what is shorter is repeated."""
     length = len(frames)
     if length >= WINDOW:
         start = rng.integers(0, length - WINDOW + 1)
-        return np.asarray(frames[start : start + WINDOW], np.float32)
-    return np.concatenate([np.asarray(frames, np.float32)] * (WINDOW // length + 1))[:WINDOW]
+        return logs(frames[start : start + WINDOW])
+    return np.concatenate([logs(frames)] * (WINDOW // length + 1))[:WINDOW]
 
 
 def spoil(x, rng):
@@ -96,32 +102,30 @@ def spoil(x, rng):
 
 class Sampler:
     """Draws batches: half of each class; within a class, an engine family (AI) or a source (human) as often as the
-    root of its number of clips; half of the crops from clips as recorded, the rest from copies in equal shares."""
+    root of its number of clips, times the clips' share; half of the crops from clips as recorded, the rest from copies
+    in equal shares."""
 
-    def __init__(self, corpus, train, rng):
-        self.corpus, self.rng = corpus, rng
+    def __init__(self, clips, chosen, rng):
+        self.rng = rng
         self.classes = []
         for ai in (False, True):
-            clips = np.flatnonzero(train & (corpus.ai == ai))
-            if len(clips) == 0:
+            of_class = [clips[i] for i in chosen if clips[i].ai == ai]
+            if not of_class:
                 raise SystemExit(f"no {'AI' if ai else 'human'} clips are left to train on")
-            groups = (corpus.family if ai else corpus.source)[clips]
-            names, counts = np.unique(groups, return_counts=True)
+            names, counts = np.unique([clip.group for clip in of_class], return_counts=True)
             weight = dict(zip(names, counts.astype(float) ** -0.5))
-            p = np.array([weight[g] for g in groups])
-            self.classes.append((clips, p / p.sum()))
-        copies = corpus.copies
-        self.variants = ["recorded", *(f"wide{k}" for k in range(copies))]
-        self.shares = [0.5] + [0.5 / copies] * copies if copies else [1.0]
+            p = np.cumsum([weight[clip.group] * clip.share for clip in of_class])
+            self.classes.append((of_class, p / p[-1]))
 
     def batch(self):
         """Inputs [32][1][256][128] and labels [32]."""
         x = np.zeros((BATCH, 1, WINDOW, BANDS), np.float32)
         for j in range(BATCH):
-            clips, p = self.classes[j % 2]
-            clip = self.rng.choice(clips, p=p)
-            variant = self.variants[self.rng.choice(len(self.shares), p=self.shares)]
-            x[j, 0] = spoil(crop(self.corpus.frames(variant, clip), self.rng), self.rng)
+            of_class, p = self.classes[j % 2]
+            clip = of_class[min(np.searchsorted(p, self.rng.random(), "right"), len(of_class) - 1)]
+            of_copies = clip.copies and self.rng.random() < 0.5
+            frames = clip.copies[self.rng.integers(len(clip.copies))] if of_copies else clip.recorded
+            x[j, 0] = spoil(crop(frames, self.rng), self.rng)
         return torch.from_numpy(x), torch.arange(BATCH).remainder(2).float()
 
 
@@ -130,11 +134,14 @@ def autocast():
     return torch.autocast("cpu", torch.bfloat16)
 
 
-def fit(corpus, train, steps, seed):
-    """Trains on the clips of the mask `train`: AdamW, one cycle of the learning rate, labels smoothed to 0.05, 0.95."""
+def fit(clips, chosen, args, seed=None):
+    """Trains on the clips `chosen`: AdamW, one cycle of the learning rate, labels smoothed to 0.05, 0.95."""
+    steps, seed = args.steps, args.seed if seed is None else seed
+    torch.set_num_threads(args.threads)
     torch.manual_seed(seed)
-    sampler = Sampler(corpus, train, np.random.default_rng(seed))
-    net = Network().to(memory_format=torch.channels_last).train()
+    sampler = Sampler(clips, chosen, np.random.default_rng(seed))
+    print(f"{len(sampler.classes[1][0])} synthetic and {len(sampler.classes[0][0])} human clips", flush=True)
+    net = Network(args.width).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps, pct_start=0.1)
     start, mean = time.time(), None
@@ -154,12 +161,13 @@ def fit(corpus, train, steps, seed):
 
 
 @torch.no_grad()
-def score(net, corpus, variant, clips):
-    """Logit of each of `clips`: the mean over windows of 2.56 s, at most 1.28 s apart, of a clip normalised whole."""
+def score(net, sounds):
+    """P(AI) of each spectrogram: of the mean logit over windows of 2.56 s, at most 1.28 s apart, of a clip normalised
+    whole."""
     net.eval()
     out = []
-    for clip in clips:
-        x = np.asarray(corpus.frames(variant, clip), np.float32)
+    for frames in sounds:
+        x = logs(frames)
         x = x - x.mean(0)
         if len(x) < WINDOW:
             x = np.concatenate([x] * (WINDOW // len(x) + 1))[:WINDOW]
@@ -168,8 +176,8 @@ def score(net, corpus, variant, clips):
         with autocast():
             h = net.channels(torch.from_numpy(x[None, None] * SCALE).to(memory_format=torch.channels_last))
         logits = [net.pooled(h[:, :, s // STRIDE : (s + WINDOW) // STRIDE]).item() for s in starts]
-        out.append(np.mean(logits))
-    return np.array(out)
+        out.append(float(1 / (1 + np.exp(-np.mean(logits)))))
+    return out
 
 
 def folded(conv, norm):

@@ -36,6 +36,8 @@ pub enum Command {
     #[cfg(feature = "training")]
     Evaluate(crate::train::EvaluateArgs),
     #[cfg(feature = "training")]
+    Fuse(crate::fuse::FuseArgs),
+    #[cfg(feature = "training")]
     Channel(crate::channel::ChannelArgs),
     #[cfg(feature = "training")]
     Corpus(crate::corpus::CorpusCommand),

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use voxproof::training::adapters::Layout;
-use voxproof::training::{audit, manifest};
+use voxproof::training::{self, ExportOptions, Preset, Protocol, audit, manifest};
 
 use crate::conditions::{SpliceArgs, WarningsArgs};
 use crate::output::{ALL_JUDGED, Failure, SOME_FAILED};
-use crate::train::{Bars, ManifestArgs, failure, listed};
+use crate::train::{Bars, CorpusArgs, ManifestArgs, failure, listed, presets};
 
 /// Make and check the manifests that train and evaluate read
 #[derive(Debug, Args)]
@@ -24,8 +24,38 @@ pub struct CorpusCommand {
 enum Command {
     Manifest(AdoptArgs),
     Check(CheckArgs),
+    Export(Box<ExportArgs>),
     Warnings(WarningsArgs),
     Splice(SpliceArgs),
+}
+
+/// Write spectrograms, their clips and the folds of a protocol for a trainer elsewhere
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  voxproof corpus export --manifest m.csv --copies 2 --save-spectrograms m.bin --out m.json
+  voxproof corpus export --manifest m.csv --copies 2 --through study --protocol grouped --disjoint-speakers \\
+    --save-spectrograms m.bin --out m.json
+
+Clips are left out and divided as train and evaluate do it. training/network/train.py reads both files.
+Exit status: 0 all clips were used, 1 some could not be, 2 wrong usage.")]
+struct ExportArgs {
+    #[command(flatten)]
+    corpus: CorpusArgs,
+    /// Also make a spectrogram of each clip after the random channel of this preset; may be given more than once
+    #[arg(long, value_name = "PRESET",
+          value_parser = PossibleValuesParser::new(Preset::ALL.iter().map(|p| p.name())))]
+    through: Vec<String>,
+    /// Also write the folds of this protocol
+    #[arg(long, value_name = "NAME",
+          value_parser = PossibleValuesParser::new(Protocol::ALL.iter().map(|p| p.name())))]
+    protocol: Option<String>,
+    /// Take clips of tested speakers, of either class, out of the folds' training
+    #[arg(long, requires = "protocol")]
+    disjoint_speakers: bool,
+    /// JSON to write: clips, their keys in the table of spectrograms, folds
+    #[arg(long, value_name = "JSON")]
+    out: PathBuf,
 }
 
 /// Write the manifest of a published corpus from its folders and protocol files
@@ -79,9 +109,31 @@ pub fn run(args: &CorpusCommand) -> Result<ExitCode, Failure> {
     match &args.command {
         Command::Manifest(args) => adopt(args),
         Command::Check(args) => check(args),
+        Command::Export(args) => export(args),
         Command::Warnings(args) => args.run(),
         Command::Splice(args) => args.run(),
     }
+}
+
+fn export(args: &ExportArgs) -> Result<ExitCode, Failure> {
+    let options = ExportOptions {
+        corpus: args.corpus.options(&presets(&args.through))?,
+        protocol: args.protocol.as_deref().and_then(Protocol::from_name),
+        disjoint_speakers: args.disjoint_speakers,
+        seed: args.corpus.seed(),
+        out: args.out.clone(),
+        jobs: args.corpus.jobs(),
+    };
+    let bars = Bars::default();
+    let export = training::export(&options, &|progress| bars.show(progress)).map_err(failure)?;
+    bars.finish();
+    println!(
+        "{}  {} clips, {} folds",
+        args.out.display(),
+        export.clips.len(),
+        export.folds.len()
+    );
+    Ok(listed(&export.skipped))
 }
 
 fn adopt(args: &AdoptArgs) -> Result<ExitCode, Failure> {

@@ -12,6 +12,8 @@ mod corpus;
 mod detect;
 mod features;
 mod files;
+#[cfg(feature = "training")]
+mod fuse;
 mod health;
 mod model;
 mod output;
@@ -40,6 +42,8 @@ fn main() -> ExitCode {
         Command::Train(args) => train::train(&args),
         #[cfg(feature = "training")]
         Command::Evaluate(args) => train::evaluate(&args),
+        #[cfg(feature = "training")]
+        Command::Fuse(args) => fuse::run(&args),
         #[cfg(feature = "training")]
         Command::Channel(args) => channel::run(&args),
         #[cfg(feature = "training")]

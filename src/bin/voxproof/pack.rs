@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use voxproof::model::{
     Calibration, Ensemble, FeaturePart, Model, Network, NetworkPart, encode_ensemble,
 };
+use voxproof::training::Fusion;
 
 use crate::detect::json;
 use crate::files;
@@ -28,21 +29,13 @@ pub struct PackArgs {
     /// Version; without it, the program's and four bytes of the artifact's hash
     #[arg(long)]
     version: Option<String>,
-    /// Weight of the network's logit
-    #[arg(long, default_value_t = 1.0)]
-    network_weight: f64,
     /// Artifact of a model of features to add to the network
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "fusion")]
     features: Option<PathBuf>,
-    /// Weight of that model's log-odds
-    #[arg(long, default_value_t = 1.0, requires = "features")]
-    features_weight: f64,
-    /// Slope of the calibration of the weighted sum
-    #[arg(long, default_value_t = Calibration::LOG_ODDS.slope)]
-    slope: f64,
-    /// Its offset
-    #[arg(long, default_value_t = Calibration::LOG_ODDS.offset, allow_negative_numbers = true)]
-    offset: f64,
+    /// What `voxproof fuse` wrote: weights of the network's logit and of the other model's log-odds, in this order, and
+    /// the calibration of their sum [default: the network's logit is taken as log-odds]
+    #[arg(long, value_name = "JSON")]
+    fusion: Option<PathBuf>,
     /// P(AI) above which the verdict is AI_GENERATED
     #[arg(long, default_value_t = 0.5)]
     threshold: f64,
@@ -60,13 +53,30 @@ pub fn run(args: &PackArgs) -> Result<ExitCode, Failure> {
         Failure::Usage(format!("{}: {why}", path.display()))
     };
     let read = |path: &PathBuf| files::read(path).map_err(|e| refused(path, &e));
+    let fusion = match &args.fusion {
+        Some(path) => serde_json::from_slice(&read(path)?).map_err(|e| refused(path, &e))?,
+        None => Fusion {
+            parts: vec!["network".into()],
+            weights: vec![1.0],
+            slope: Calibration::LOG_ODDS.slope,
+            offset: Calibration::LOG_ODDS.offset,
+        },
+    };
+    let parts = 1 + usize::from(args.features.is_some());
+    if fusion.weights.len() != parts {
+        return Err(Failure::Usage(format!(
+            "{} weights to fuse {parts} models with ({}): one is needed for the network and one for --features",
+            fusion.weights.len(),
+            fusion.parts.join(", ")
+        )));
+    }
     let network: Network =
         serde_json::from_slice(&read(&args.weights)?).map_err(|e| refused(&args.weights, &e))?;
     let network =
-        NetworkPart::new(&network, args.network_weight).map_err(|e| refused(&args.weights, &e))?;
+        NetworkPart::new(&network, fusion.weights[0]).map_err(|e| refused(&args.weights, &e))?;
     let features = match &args.features {
         Some(path) => Some(
-            FeaturePart::from_artifact(&read(path)?, args.features_weight)
+            FeaturePart::from_artifact(&read(path)?, fusion.weights[1])
                 .map_err(|e| refused(path, &e))?,
         ),
         None => None,
@@ -80,8 +90,8 @@ pub fn run(args: &PackArgs) -> Result<ExitCode, Failure> {
         network: Some(network),
         features,
         calibration: Calibration {
-            slope: args.slope,
-            offset: args.offset,
+            slope: fusion.slope,
+            offset: fusion.offset,
         },
     };
     let unfit = |e: voxproof::model::ArtifactError| Failure::Usage(e.to_string());

@@ -3,9 +3,12 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use tokio::sync::mpsc::unbounded_channel;
 use voxproof::http::{
-    HttpConfig, LogConfig, Server, config::environment, logging, shutdown_signal,
+    HttpConfig, Judge, LogConfig, Server, config::environment, logging, shutdown_signal,
 };
+use voxproof::scorer::{Scorer, worker};
+use voxproof::storage::{Storage, StorageConfig};
 
 use crate::args::ServeArgs;
 use crate::detect::detector;
@@ -38,6 +41,9 @@ pub fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     };
     let config = HttpConfig::from_vars(lookup, no_auth).map_err(|error| usage(&error))?;
     let detector = detector(model.as_deref(), config.threshold)?;
+    let stored = StorageConfig::from_vars(environment).map_err(|error| usage(&error))?;
+    let storage = stored.open().map_err(|error| usage(&error))?;
+    let in_folder = stored.data_dir.is_some();
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -45,7 +51,9 @@ pub fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::Run(format!("cannot start: {error}")))?;
     let served = runtime.block_on(async {
         let model = detector.model().clone();
-        let server = Server::bind(&config, Arc::new(detector)).await?;
+        let judge: Arc<dyn Judge> = Arc::new(detector);
+        let storage = storage.map(|storage| attended(storage, in_folder, &judge));
+        let server = Server::bind_with(&config, judge, storage).await?;
         let shutdown = shutdown_signal()?;
         tracing::info!(address = %server.local_addr()?, model = model.name, version = model.version, "listening");
         server.run(shutdown).await
@@ -54,4 +62,25 @@ pub fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     runtime.shutdown_background();
     served.map_err(|error| Failure::Run(error.to_string()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The storage, with a worker that judges its uploads where it is a folder: S3 tells the scorer on Lambda.
+fn attended(mut storage: Storage, in_folder: bool, judge: &Arc<dyn Judge>) -> Arc<Storage> {
+    if in_folder {
+        let (sender, arrivals) = unbounded_channel();
+        let scorer = Scorer::new(
+            Arc::clone(&storage.store),
+            &storage.results_bucket,
+            Arc::clone(judge),
+            storage.max_object_bytes,
+        );
+        let worked = worker::work(scorer, storage.clone(), arrivals);
+        storage.arrivals = Some(sender);
+        tokio::spawn(async move {
+            if let Err(error) = worked.await {
+                tracing::error!(%error, "uploads are not judged: the data folder cannot be listed");
+            }
+        });
+    }
+    Arc::new(storage)
 }

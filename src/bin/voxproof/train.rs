@@ -24,7 +24,7 @@ use crate::output::{ALL_JUDGED, Failure, SOME_FAILED, progress_bar};
 #[derive(Debug, Args)]
 pub struct ManifestArgs {
     /// CSV: file (or path), label (ai, human, spoof, bonafide), engine, family, kind, corpus, speaker,
-    /// language, licence, split_group; may be given more than once
+    /// sex, language, licence, split_group; may be given more than once
     #[arg(long, value_name = "CSV", required = true)]
     manifest: Vec<PathBuf>,
     /// Folder that the manifest's files are relative to; the first belongs to the first manifest, and
@@ -56,7 +56,7 @@ impl ManifestArgs {
 
 /// The data of a training or an evaluation.
 #[derive(Debug, Args)]
-struct CorpusArgs {
+pub struct CorpusArgs {
     #[command(flatten)]
     manifests: ManifestArgs,
     /// CSV of clips that are dropped (columns file, reason), may be given more than once
@@ -114,6 +114,9 @@ struct EstimatorArgs {
     #[arg(long, value_name = "OVER", default_value = Weighting::default().name(),
           value_parser = PossibleValuesParser::new(Weighting::ALL.iter().map(|w| w.name())))]
     weighting: String,
+    /// Channels of the first layer, for network: size and time grow with its square
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=256))]
+    width: u16,
     /// Mini-batches, for network
     #[arg(long, value_name = "N", default_value_t = 2_400, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
@@ -134,6 +137,7 @@ impl EstimatorArgs {
     fn settings(&self, seed: u64, folds: u8) -> EstimatorSettings {
         match self.model.as_str() {
             "network" => EstimatorSettings::Network(NetworkSettings {
+                width: self.width.into(),
                 steps: self.steps as usize,
                 batch: self.batch.into(),
                 average: self.average,
@@ -212,12 +216,12 @@ Examples:
   voxproof evaluate --manifest corpus/manifest.csv --model logistic --c 0.01 --report report
   voxproof evaluate --manifest corpus/manifest.csv --protocol leave-family-source-out --report report
   voxproof evaluate --manifest corpus/manifest.csv --copies 2 --through study --report report
-  voxproof evaluate --manifest corpus/manifest.csv --features channel --model logistic --report control
+  voxproof evaluate --manifest corpus/manifest.csv --model logistic --protocol grouped --learning-curve --report report
   voxproof evaluate --manifest la.csv --clips LA --embedded default --report report
   voxproof evaluate --manifest la.csv --clips LA --model-dir models --name linear --report report
 
 Fits a model for every fold and scores what the fold left out. With --embedded or --model-dir, nothing is
-fitted: that model is judged on all clips, with its own features. Writes metrics.json and metrics.md.
+fitted: that model is judged on all clips, with its own features. Writes metrics.json, metrics.md and report.html.
 Exit status: 0 all clips were used, 1 some could not be, 2 wrong usage.")]
 pub struct EvaluateArgs {
     #[command(flatten)]
@@ -248,7 +252,14 @@ pub struct EvaluateArgs {
     /// Also take clips of tested speakers, of either class, out of training
     #[arg(long)]
     disjoint_speakers: bool,
-    /// Folder for metrics.json and metrics.md
+    /// With --feature-table: decode the clips all the same, for the control classifier (which knows the file and hears
+    /// no speech) and for figures by bitrate and bandwidth; without a table they are always there
+    #[arg(long, conflicts_with_all = ["embedded", "model_dir"])]
+    control: bool,
+    /// Also fit models to an eighth, a quarter, half and all of the engine families, in the folds of grouped
+    #[arg(long, conflicts_with_all = ["embedded", "model_dir"])]
+    learning_curve: bool,
+    /// Folder for metrics.json, metrics.md and report.html
     #[arg(long, value_name = "DIR")]
     report: PathBuf,
     /// Write every test score to this CSV
@@ -261,7 +272,7 @@ pub struct EvaluateArgs {
 
 impl CorpusArgs {
     /// `through`: channels that test clips are also scored through.
-    fn options(&self, through: &[Preset]) -> Result<CorpusOptions, Failure> {
+    pub fn options(&self, through: &[Preset]) -> Result<CorpusOptions, Failure> {
         let features = FeatureSet::from_name(&self.features)
             .ok_or_else(|| Failure::Usage(format!("no feature set named '{}'", self.features)))?;
         Ok(CorpusOptions {
@@ -285,7 +296,13 @@ impl CorpusArgs {
         })
     }
 
-    fn jobs(&self) -> Option<usize> {
+    /// Seed of everything that is random.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Threads, where not all cores.
+    pub fn jobs(&self) -> Option<usize> {
         self.jobs.map(usize::from)
     }
 }
@@ -325,6 +342,17 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode, Failure> {
     Ok(listed(&report.corpus.skipped))
 }
 
+/// Presets of those names, each once, in their order of declaration.
+pub fn presets(names: &[String]) -> Vec<Preset> {
+    let mut presets: Vec<Preset> = names
+        .iter()
+        .filter_map(|name| Preset::from_name(name))
+        .collect();
+    presets.sort_unstable();
+    presets.dedup();
+    presets
+}
+
 /// Runs the protocols and prints their table.
 pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
     if let Some(model) = args.existing()? {
@@ -345,13 +373,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
             .filter_map(|name| Protocol::from_name(name))
             .collect()
     };
-    let mut through: Vec<Preset> = args
-        .through
-        .iter()
-        .filter_map(|name| Preset::from_name(name))
-        .collect();
-    through.sort_unstable();
-    through.dedup();
+    let through = presets(&args.through);
     let options = EvaluateOptions {
         corpus: args.corpus.options(&through)?,
         protocols,
@@ -361,6 +383,8 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
         report: args.report.clone(),
         scores: args.scores.clone(),
         model_card: args.model_card.clone(),
+        control: args.control,
+        learning_curve: args.learning_curve,
         jobs: args.corpus.jobs(),
     };
     let bars = Bars::default();
@@ -484,7 +508,7 @@ impl Bars {
         if !matches!(&*current, Some((stage, _)) if *stage == progress.stage) {
             let bar = progress_bar(progress.total as u64).with_message(match progress.stage {
                 Stage::Features => "features",
-                Stage::Fingerprint => "reading",
+                Stage::Fingerprint | Stage::Recordings => "reading",
                 Stage::Fit => "fitting",
                 Stage::Evaluate(protocol) => protocol.name(),
             });

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Adopted, attacks, bad_line, by_stem, files, label, layout, slug};
 use crate::training::TrainingError;
-use crate::training::manifest::{Clip, Label};
+use crate::training::manifest::{self, Clip, Label};
 
 /// A protocol file's lines: number and columns.
 fn lines(path: &Path, columns: usize) -> Result<Vec<(usize, Vec<String>)>, TrainingError> {
@@ -183,7 +183,8 @@ pub fn asvspoof5(dir: &Path) -> Result<Adopted, TrainingError> {
                 licence: "odc-by-1.0".into(),
                 split_group: format!("asvspoof5/{origin}"),
                 repo: "ASVspoof 5 (zenodo.org/records/14498691)".into(),
-                note: format!("attack={attack} sex={sex} codec={codec} quality={quality}"),
+                sex: manifest::sex(sex),
+                note: format!("attack={attack} codec={codec} quality={quality}"),
                 ..row(
                     found.unwrap_or(name).clone(),
                     label(protocol, line, key)?,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::folders::absolute_audio;
 use super::{Adopted, bad_line, engines, files, label, layout, relative, slug};
 use crate::training::TrainingError;
-use crate::training::manifest::{Clip, Label};
+use crate::training::manifest::{self, Clip, Label};
 
 /// A row: its line and its cells by column name.
 type Row = (usize, HashMap<String, String>);
@@ -160,7 +160,7 @@ fn m_ailabs(file: String, path: &Path) -> Clip {
         language: at(-1).split('_').next().unwrap_or("").into(),
         licence: "M-AILABS (permissive)".into(),
         repo: "M-AILABS (github.com/i-celeste-aurora/m-ailabs-dataset)".into(),
-        note: format!("sex={}", at(1)),
+        sex: manifest::sex(at(1)),
         ..Clip::new(file, Label::Human)
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::super::conditions::{self, RECORDED};
 use super::super::corpus::Corpus;
 use super::super::estimator::group;
 use super::super::protocol::Fold;
@@ -37,9 +38,8 @@ pub fn fit_to(
         group: group(&corpus.clips[index]),
     };
     let examples: Vec<Example> = chosen.iter().map(example).collect();
-    fit(&Architecture::default(), &examples, settings, &|step, _| {
-        told(step)
-    })
+    let architecture = Architecture::of_width(settings.width);
+    fit(&architecture, &examples, settings, &|step, _| told(step))
 }
 
 /// Logits of spectrograms by the serving code, with the weights in 8 bits as an artifact holds them: the mean over the
@@ -145,43 +145,21 @@ pub fn fit_calibrated(
 /// [`TrainingError::Io`] if the file cannot be read, [`TrainingError::Manifest`] if a column is missing, a score is not a
 /// probability, or a class has no row.
 pub fn read_scores(path: &Path) -> Result<(Vec<f64>, Vec<bool>), TrainingError> {
-    let bytes = std::fs::read(path).map_err(|e| TrainingError::io(path, &e))?;
-    let error = |line: u64, column: &str, problem: String| TrainingError::Manifest {
-        file: path.to_path_buf(),
-        line,
-        column: column.into(),
-        problem,
-    };
-    let mut reader = csv::Reader::from_reader(bytes.as_slice());
-    let headers = reader
-        .headers()
-        .map_err(|e| TrainingError::csv(path, &e))?
-        .clone();
-    let column = |name: &str| {
-        let found = headers.iter().position(|header| header == name);
-        found.ok_or_else(|| error(1, name, "there is no such column".into()))
-    };
-    let (protocol, label) = (column("protocol")?, column("label")?);
-    let (score, condition) = (column("score")?, column("condition")?);
     let (mut scores, mut is_ai) = (Vec::new(), Vec::new());
-    for record in reader.records() {
-        let record = record.map_err(|e| TrainingError::csv(path, &e))?;
-        if &record[protocol] != "grouped" || &record[condition] != "recorded" {
-            continue;
-        }
-        let line = record.position().map_or(0, csv::Position::line);
-        let probability: f64 = record[score].parse().unwrap_or(f64::NAN);
-        if !(0.0..=1.0).contains(&probability) {
-            let problem = format!("'{}' is not a number of 0 to 1", &record[score]);
-            return Err(error(line, "score", problem));
-        }
+    let rows = conditions::read_scores(path)?.into_iter();
+    for row in rows.filter(|row| row.protocol == "grouped" && row.condition == RECORDED) {
         // Beyond 37 a probability is no longer told from 1.
-        scores.push((probability / (1.0 - probability)).ln().clamp(-37.0, 37.0));
-        is_ai.push(&record[label] == "ai");
+        scores.push((row.score / (1.0 - row.score)).ln().clamp(-37.0, 37.0));
+        is_ai.push(row.label == "ai");
     }
     if is_ai.iter().all(|&ai| ai) || !is_ai.contains(&true) {
         let problem = "scores of both classes, of the protocol grouped and as recorded, are needed";
-        return Err(error(1, "score", problem.into()));
+        return Err(TrainingError::Manifest {
+            file: path.to_path_buf(),
+            line: 1,
+            column: "score".into(),
+            problem: problem.into(),
+        });
     }
     Ok((scores, is_ai))
 }

@@ -32,6 +32,8 @@ const AVERAGE: f32 = 1e-3;
 /// Settings of the network's training.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct NetworkSettings {
+    /// Channels of the first layer, see [`Architecture::of_width`]; at least 1.
+    pub width: usize,
     /// Mini-batches, at least 1.
     pub steps: usize,
     /// Clips of a mini-batch, an even number.
@@ -50,6 +52,7 @@ pub struct NetworkSettings {
 impl Default for NetworkSettings {
     fn default() -> Self {
         Self {
+            width: 24,
             steps: 2_400,
             batch: 32,
             rate: 2e-3,
@@ -81,7 +84,8 @@ impl fmt::Display for NetworkSettings {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(
             f,
-            "AdamW, one cycle of {} steps up to {}, mini-batches of {} crops of 2.56 s{}, seed {}",
+            "width {}, AdamW, one cycle of {} steps up to {}, mini-batches of {} crops of 2.56 s{}, seed {}",
+            self.width,
             self.steps,
             self.rate,
             self.batch,

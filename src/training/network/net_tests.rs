@@ -164,7 +164,7 @@ struct Golden {
 fn the_default_network_is_pytorchs() {
     let golden: Golden =
         serde_json::from_str(include_str!("../../../tests/golden/network_fit.json")).unwrap();
-    let architecture = Architecture::default();
+    let architecture = Architecture::of_width(16);
     let mut parameters = vec![0.0; architecture.parameters()];
     let places = architecture.places();
     for (layer, (shape, places)) in architecture.layers.iter().zip(&places).enumerate() {
