@@ -67,6 +67,12 @@ fn bench(c: &mut Criterion) {
     group.bench_function("bytes to verdict", |b| {
         b.iter(|| detector.detect(black_box(&bytes)))
     });
+    group.bench_function("bytes to verdict, with warnings", |b| {
+        b.iter(|| detector.detect_with_warnings(black_box(&bytes)))
+    });
+    group.bench_function("bytes to verdict, with warnings and segments", |b| {
+        b.iter(|| detector.detect_with_segments(black_box(&bytes)))
+    });
     group.finish();
 }
 

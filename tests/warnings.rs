@@ -186,3 +186,64 @@ async fn http_tells_warnings_only_in_detail() {
     let members: Vec<&String> = brief.as_object().unwrap().keys().collect();
     assert_eq!(members, ["classification", "confidence"]);
 }
+
+/// The commands that measure what a detailed answer is worth, on two clips of one make-believe voice.
+#[cfg(feature = "training")]
+#[test]
+fn a_corpus_tells_how_often_warnings_are_given_and_how_well_borders_are_found() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("splice");
+    std::fs::create_dir_all(&folder).unwrap();
+    let manifest = folder.join("manifest.csv");
+    let rows = format!(
+        "file,label,engine,corpus,speaker\n{HUMAN},human,human,books,p1\n\
+         tests/data/ai/ta_fastpitch_indictts.mp3,ai,fastpitch,books,p1\n"
+    );
+    std::fs::write(&manifest, rows).unwrap();
+    let run = |command: &str, flags: &[&str]| -> Value {
+        let output = Command::new(env!("CARGO_BIN_EXE_voxproof"))
+            .args(["corpus", command, "--json", "--clips", "."])
+            .arg("--manifest")
+            .arg(&manifest)
+            .args(flags)
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let report = run("splice", &["--each", "2"]);
+    assert_eq!(report["splices"], 14);
+    assert_eq!(report["voices"], 1);
+    assert_eq!(report["shares"].as_array().unwrap().len(), 7);
+    let errors = report["border_error"].as_array().unwrap();
+    assert!(
+        errors
+            .iter()
+            .all(|e| (0.0..15.0).contains(&e.as_f64().unwrap()))
+    );
+    assert_eq!(report, run("splice", &["--each", "2", "--jobs", "1"]));
+
+    let report = run("warnings", &[]);
+    let conditions = report["conditions"].as_array().unwrap();
+    let rate = |condition: &str, code: &str| {
+        let found = conditions.iter().find(|c| c["condition"] == condition);
+        found.unwrap_or_else(|| panic!("{conditions:?}"))["rates"][code].as_f64()
+    };
+    assert_eq!(rate("recorded", "short"), Some(0.0));
+    assert_eq!(rate("first 2 s", "short"), Some(1.0));
+    assert_eq!(rate("white noise at 10 dB", "noisy"), Some(1.0));
+    assert_eq!(rate("telephone, Mu-law", "band_limited"), Some(1.0));
+    assert_eq!(rate("1.0 % clipped", "clipped"), Some(1.0));
+
+    let nobody = folder.join("nobody.csv");
+    std::fs::write(&nobody, "speaker,reason\nnobody,none\n").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_voxproof"))
+        .args(["corpus", "splice", "--clips", ".", "--manifest"])
+        .arg(&manifest)
+        .arg("--speakers")
+        .arg(&nobody)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no speaker and no corpus"));
+}

@@ -153,11 +153,12 @@ pub fn rates(
     let gauge = Gauge::default();
     let done = std::sync::atomic::AtomicUsize::new(0);
     let judge = |(scratch, filter): &mut (AnalysisScratch, Filter), clip: &Clip| {
+        let decoded = decode(clip);
         let found = conditions
             .iter()
             .map(|(_, condition)| {
-                let waveform = decode(clip)?;
-                let copy = condition.apply(clip, &waveform, options.seed, filter)?;
+                let waveform = decoded.as_ref().map_err(String::clone)?;
+                let copy = condition.apply(clip, waveform, options.seed, filter)?;
                 let analysis = analyser
                     .judge(&copy, false, scratch)
                     .map_err(|error| error.to_string())?;

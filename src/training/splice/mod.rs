@@ -4,34 +4,22 @@
 //! round. Both are of one speaker id, or where the id has only one class, of one corpus. Loudness is the same on both
 //! sides and the joint is a cross-fade of 20 ms, so that neither gives the border away.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod voice;
+
 use std::fmt::Write as _;
 
 use rayon::prelude::*;
 
-use super::manifest::{self, Clip, ManifestSource};
+use super::manifest::{self, ManifestSource};
 use super::metrics::Ranking;
 use super::rng::Rng;
 use super::{Progress, ProgressFn, Skipped, Stage, TrainingError, in_pool};
 use crate::analysis::{Analyser, AnalysisScratch, Segment};
-use crate::audio::{self, DecodeLimits, SAMPLE_RATE, Waveform};
 use crate::model::Model;
-
-/// A splice, P(AI) of the whole, and its stretches.
-type Judged = (Splice, f64, Vec<Segment>);
+use voice::{Splice, Voice, draw, voices};
 
 /// Shares of a splice that are synthetic; at 0 and 1 there is no border.
 pub const SHARES: [f64; 7] = [0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0];
-/// What the length of a splice is drawn from, in seconds.
-const SECONDS: [f64; 2] = [8.0, 15.0];
-/// Shortest one where a voice has no more, in seconds.
-const SHORTEST: f64 = 6.0;
-/// Draws of a voice before a splice is given up: many have too few clips for one.
-const ATTEMPTS: usize = 50;
-/// Samples of the cross-fade.
-const FADE: usize = SAMPLE_RATE as usize / 50;
-/// Root mean square that both sides are brought to.
-const LEVEL: f32 = 0.08;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -85,19 +73,11 @@ pub struct ShareReport {
     pub median: f64,
 }
 
-/// The clips of one voice: human ones, and the synthetic ones of each engine.
-#[derive(Debug, Default)]
-struct Voice {
-    human: Vec<Clip>,
-    engines: BTreeMap<String, Vec<Clip>>,
-}
-
-/// A splice and where its border is, in seconds.
-struct Splice {
-    waveform: Waveform,
-    share: f64,
-    border: f64,
-    synthetic_first: bool,
+/// A splice and what the model makes of it.
+struct Judged {
+    splice: Splice,
+    ai_probability: f64,
+    segments: Vec<Segment>,
 }
 
 /// Splices clips of the manifests and measures what the model's segments show.
@@ -133,7 +113,11 @@ pub fn splice(
             let result = result.and_then(|splice| {
                 let analysis = analyser.judge(&splice.waveform, true, scratch);
                 let analysis = analysis.map_err(|error| error.to_string())?;
-                Ok((splice, analysis.ai_probability, analysis.segments))
+                Ok(Judged {
+                    splice,
+                    ai_probability: analysis.ai_probability,
+                    segments: analysis.segments,
+                })
             });
             let done = 1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             progress(Progress {
@@ -157,132 +141,6 @@ pub fn splice(
     report.voices = voices.len();
     report.skipped = skipped.into_iter().filter_map(Result::err).collect();
     Ok(report)
-}
-
-/// A splice of a voice that has enough to say for it.
-fn draw(voices: &[Voice], share: f64, rng: &mut Rng) -> Result<Splice, String> {
-    let mut splice = || voices[rng.below(voices.len())].splice(share, rng);
-    let mut result = splice();
-    for _ in 1..ATTEMPTS {
-        if result.is_ok() {
-            break;
-        }
-        result = splice();
-    }
-    result
-}
-
-/// Voices by corpus and speaker id; corpora of which no speaker has both classes are one voice each.
-fn voices(clips: Vec<Clip>) -> BTreeMap<(String, String), Voice> {
-    let mut speakers: BTreeMap<(String, String), Voice> = BTreeMap::new();
-    let mut corpora: BTreeMap<(String, String), Voice> = BTreeMap::new();
-    for clip in clips.into_iter().filter(|clip| !clip.is_copy()) {
-        if clip.corpus == "unknown" || clip.corpus == "own" {
-            continue;
-        }
-        let add = |voices: &mut BTreeMap<_, Voice>, speaker: &str| {
-            let voice = voices
-                .entry((clip.corpus.clone(), speaker.to_string()))
-                .or_default();
-            if clip.is_ai() {
-                let engine = voice.engines.entry(clip.engine.clone()).or_default();
-                engine.push(clip.clone());
-            } else {
-                voice.human.push(clip.clone());
-            }
-        };
-        if !clip.speaker.is_empty() {
-            add(&mut speakers, &clip.speaker);
-        }
-        add(&mut corpora, "");
-    }
-    let both = |voice: &Voice| !voice.human.is_empty() && !voice.engines.is_empty();
-    speakers.retain(|_, voice| both(voice));
-    corpora.retain(|_, voice| both(voice));
-    let covered: BTreeSet<String> = speakers.keys().map(|(corpus, _)| corpus.clone()).collect();
-    corpora.retain(|(corpus, _), _| !covered.contains(corpus));
-    speakers.append(&mut corpora);
-    speakers
-}
-
-impl Voice {
-    fn splice(&self, share: f64, rng: &mut Rng) -> Result<Splice, String> {
-        let engines: Vec<&Vec<Clip>> = self.engines.values().collect();
-        let engine = engines[rng.below(engines.len())];
-        let human = joined(&self.human, rng)?;
-        let synthetic = joined(engine, rng)?;
-        // As long as both sides last.
-        let seconds = |samples: &[f32]| samples.len() as f64 / f64::from(SAMPLE_RATE);
-        let longest =
-            (seconds(&synthetic) / share.max(1e-9)).min(seconds(&human) / (1.0 - share).max(1e-9));
-        let length = rng.between(SECONDS[0], SECONDS[1]).min(longest);
-        if length < SHORTEST {
-            return Err(format!(
-                "the voice's clips last {length:.1} s at a share of {share}"
-            ));
-        }
-        let count = |part: f64| (part * length * f64::from(SAMPLE_RATE)) as usize;
-        let part =
-            |samples: &[f32], share: f64| samples[..count(share).min(samples.len())].to_vec();
-        let sides = [part(&human, 1.0 - share), part(&synthetic, share)];
-        let synthetic_first = rng.unit() < 0.5;
-        let [first, second] = if synthetic_first {
-            let [human, synthetic] = sides;
-            [synthetic, human]
-        } else {
-            sides
-        };
-        let border = seconds(&first);
-        Ok(Splice {
-            waveform: Waveform::new(cross_faded(first, &second)),
-            share,
-            border,
-            synthetic_first,
-        })
-    }
-}
-
-/// Clips in random order, joined until the longest splice is filled, at one level.
-fn joined(clips: &[Clip], rng: &mut Rng) -> Result<Vec<f32>, String> {
-    let mut order: Vec<&Clip> = clips.iter().collect();
-    rng.shuffle(&mut order);
-    let wanted = (SECONDS[1] * f64::from(SAMPLE_RATE)) as usize;
-    let mut samples = Vec::new();
-    for clip in order {
-        let named = |problem: String| format!("{}: {problem}", clip.path.display());
-        let bytes = std::fs::read(&clip.path).map_err(|error| named(error.to_string()))?;
-        let waveform = audio::decode(&bytes, &DecodeLimits::default());
-        let mut next = waveform
-            .map_err(|error| named(error.to_string()))?
-            .into_samples();
-        level(&mut next);
-        samples = cross_faded(samples, &next);
-        if samples.len() >= wanted {
-            break;
-        }
-    }
-    Ok(samples)
-}
-
-fn level(samples: &mut [f32]) {
-    let power: f32 = samples.iter().map(|x| x * x).sum::<f32>() / samples.len().max(1) as f32;
-    let gain = LEVEL / power.sqrt().max(1e-6);
-    // Scaled beyond full scale, the loudest peaks would be clipped by a file.
-    samples
-        .iter_mut()
-        .for_each(|x| *x = (*x * gain).clamp(-1.0, 1.0));
-}
-
-/// `first`, then `second`, overlapping by the cross-fade.
-fn cross_faded(mut first: Vec<f32>, second: &[f32]) -> Vec<f32> {
-    let fade = FADE.min(first.len()).min(second.len());
-    let from = first.len() - fade;
-    for (n, (x, y)) in first[from..].iter_mut().zip(second).enumerate() {
-        let share = (n + 1) as f32 / (fade + 1) as f32;
-        *x = *x * (1.0 - share) + y * share;
-    }
-    first.extend(&second[fade..]);
-    first
 }
 
 /// Where segments change most, in seconds: the time that divides their log-odds into two means with the least squared
@@ -309,7 +167,10 @@ impl SpliceReport {
         let threshold = model.info().threshold;
         let (mut scores, mut is_ai) = (Vec::new(), Vec::new());
         let (mut errors, mut of_middle) = (Vec::new(), Vec::new());
-        for (splice, _, segments) in judged {
+        for Judged {
+            splice, segments, ..
+        } in judged
+        {
             for segment in segments {
                 let before = segment.end <= splice.border;
                 if before || segment.start >= splice.border {
@@ -325,16 +186,19 @@ impl SpliceReport {
             }
         }
         let share = |&share: &f64| {
-            let of: Vec<_> = judged.iter().filter(|(s, ..)| s.share == share).collect();
+            let of: Vec<_> = judged
+                .iter()
+                .filter(|judged| judged.splice.share == share)
+                .collect();
             let rate = |holds: &dyn Fn(&Judged) -> bool| {
                 of.iter().filter(|judged| holds(judged)).count() as f64 / of.len().max(1) as f64
             };
             let sure = |s: &Segment| s.ai_probability > 0.8;
-            let mut clips: Vec<f64> = of.iter().map(|(_, p, _)| *p).collect();
+            let mut clips: Vec<f64> = of.iter().map(|judged| judged.ai_probability).collect();
             ShareReport {
                 share,
-                called_ai: rate(&|(_, p, _)| *p > threshold),
-                a_segment_above_80_percent: rate(&|(.., segments)| segments.iter().any(sure)),
+                called_ai: rate(&|judged| judged.ai_probability > threshold),
+                a_segment_above_80_percent: rate(&|judged| judged.segments.iter().any(sure)),
                 median: quartiles(&mut clips)[1],
             }
         };
@@ -412,38 +276,5 @@ mod tests {
         let found = border(&segments(&[0.9, 0.4, 0.3, 0.35, 0.4]));
         assert_eq!(found, Some(2.0));
         assert_eq!(border(&segments(&[0.5])), None);
-    }
-
-    #[test]
-    fn a_cross_fade_keeps_all_but_the_overlap() {
-        let joined = cross_faded(vec![1.0; 5_000], &[-1.0; 3_000]);
-        assert_eq!(joined.len(), 8_000 - FADE);
-        assert_eq!((joined[0], joined[joined.len() - 1]), (1.0, -1.0));
-        assert!(joined.is_sorted_by(|a, b| a >= b));
-        assert_eq!(cross_faded(Vec::new(), &[0.5; 10]), [0.5; 10]);
-    }
-
-    #[test]
-    fn a_corpus_is_a_voice_where_no_speaker_has_both_classes() {
-        use crate::training::manifest::Label;
-        let clip = |corpus: &str, speaker: &str, label, engine: &str| Clip {
-            corpus: corpus.into(),
-            speaker: speaker.into(),
-            engine: engine.into(),
-            ..Clip::new(format!("{corpus}-{speaker}-{engine}.mp3"), label)
-        };
-        let found = voices(vec![
-            clip("vctk", "p1", Label::Human, "human"),
-            clip("vctk", "p1", Label::Ai, "a"),
-            clip("vctk", "p2", Label::Ai, "a"),
-            clip("jsut", "x", Label::Human, "human"),
-            clip("jsut", "y", Label::Ai, "b"),
-            clip("unknown", "z", Label::Human, "human"),
-            clip("unknown", "z", Label::Ai, "b"),
-            clip("aishell", "z", Label::Ai, "b"),
-        ]);
-        let keys: Vec<_> = found.keys().cloned().collect();
-        let key = |corpus: &str, speaker: &str| (corpus.to_string(), speaker.to_string());
-        assert_eq!(keys, [key("jsut", ""), key("vctk", "p1")]);
     }
 }
