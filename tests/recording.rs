@@ -1,5 +1,7 @@
 //! Recordings longer than a synchronous call takes: judged in pieces, with the verdict of all of them.
 
+mod audio_support;
+
 use voxproof::audio::{self, DecodeLimits, SAMPLE_RATE};
 use voxproof::detector::DetectError;
 use voxproof::features::FeatureError;
@@ -23,23 +25,8 @@ fn looped(samples: &[f32], seconds: usize) -> Vec<f32> {
         .collect()
 }
 
-/// A WAV file of 16 bits at the rate that nothing has to be resampled from.
 fn wav(samples: &[f32]) -> Vec<u8> {
-    let size = u32::try_from(2 * samples.len()).unwrap();
-    let mut wav = b"RIFF".to_vec();
-    wav.extend((36 + size).to_le_bytes());
-    wav.extend(b"WAVEfmt ");
-    for field in [16, 0x0001_0001, SAMPLE_RATE, 2 * SAMPLE_RATE, 0x0010_0002] {
-        wav.extend(field.to_le_bytes());
-    }
-    wav.extend(b"data");
-    wav.extend(size.to_le_bytes());
-    wav.extend(
-        samples
-            .iter()
-            .flat_map(|x| ((x * 32_767.0) as i16).to_le_bytes()),
-    );
-    wav
+    audio_support::wav_of(samples.iter().map(|x| (x * 32_767.0) as i16))
 }
 
 fn judged(detector: &Detector, samples: &[f32]) -> Detection {

@@ -2,6 +2,7 @@
 //! that dies. Nothing is lost, and nothing written that is not so.
 #![cfg(feature = "scorer")]
 
+mod audio_support;
 mod lambda_support;
 mod scorer_support;
 
@@ -17,17 +18,8 @@ use scorer_support::{
 
 /// Half a second of sound in a WAV file of 8 kHz and 8 bits.
 fn short_wav() -> Vec<u8> {
-    let samples = 4_000_u32;
-    let mut wav = b"RIFF".to_vec();
-    wav.extend((36 + samples).to_le_bytes());
-    wav.extend(b"WAVEfmt ");
-    for field in [16_u32, 0x0001_0001, 8_000, 8_000, 0x0008_0001] {
-        wav.extend(field.to_le_bytes());
-    }
-    wav.extend(b"data");
-    wav.extend(samples.to_le_bytes());
-    wav.extend((0..samples).map(|i| if i % 40 < 20 { 90_u8 } else { 160 }));
-    wav
+    let square = (0..4_000).map(|i| if i % 40 < 20 { 90_u8 } else { 160 });
+    audio_support::wav(1, 1, 8_000, 8, &square.collect::<Vec<u8>>())
 }
 
 #[test]

@@ -204,7 +204,7 @@ fn an_export_divides_as_an_evaluation_and_names_what_the_table_holds() {
         assert_eq!(clip.ai, clip.group.starts_with('f'));
     }
     assert_eq!(exported.folds.len(), 2);
-    for fold in &exported.folds {
+    for fold in exported.folds.iter().map(|exported| &exported.fold) {
         assert_eq!(fold.test.len(), 18);
         let tested: Vec<&str> = fold
             .test

@@ -1,6 +1,8 @@
 //! Corpora of several manifests: what shares a group stays together, what is not wanted is counted.
 #![cfg(feature = "training")]
 
+mod audio_support;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -218,27 +220,7 @@ fn babble(seed: u64, seconds: f64) -> Vec<f32> {
 
 /// 16-bit mono WAV at 22,050 Hz.
 fn wav(samples: &[f32]) -> Vec<u8> {
-    let size = 2 * samples.len() as u32;
-    let mut wav = b"RIFF".to_vec();
-    wav.extend((36 + size).to_le_bytes());
-    wav.extend(b"WAVEfmt ");
-    for field in [
-        16_u32,
-        0x0001_0001,
-        SAMPLE_RATE,
-        2 * SAMPLE_RATE,
-        0x0010_0002,
-    ] {
-        wav.extend(field.to_le_bytes());
-    }
-    wav.extend(b"data");
-    wav.extend(size.to_le_bytes());
-    wav.extend(
-        samples
-            .iter()
-            .flat_map(|x| ((x * 32767.0) as i16).to_le_bytes()),
-    );
-    wav
+    audio_support::wav_of(samples.iter().map(|x| (x * 32767.0) as i16))
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a detailed answer says beside the verdict: warnings, inconclusive, segments; by library, command line and HTTP.
 #![cfg(feature = "server")]
 
+mod audio_support;
 mod support;
 
 use std::f32::consts::TAU;
@@ -14,21 +15,9 @@ use voxproof::{Detection, Detector, WarningCode};
 
 const BAND_LIMITED: &str = "tests/data/fixtures/mpeg25_8000_mono_cbr16_lame.mp3";
 
-/// A WAV file, 22,050 Hz, 16 bits, mono.
 fn wav(samples: &[f32]) -> Vec<u8> {
-    let size = u32::try_from(2 * samples.len()).unwrap();
-    let mut wav = Vec::with_capacity(44 + 2 * samples.len());
-    wav.extend(b"RIFF");
-    wav.extend((36 + size).to_le_bytes());
-    wav.extend(b"WAVEfmt ");
-    for field in [16, 0x0001_0001, SAMPLE_RATE, 2 * SAMPLE_RATE, 0x0010_0002] {
-        wav.extend(field.to_le_bytes());
-    }
-    wav.extend(b"data");
-    wav.extend(size.to_le_bytes());
-    let to_int = |x: f32| (x * 32_767.0).round().clamp(-32_768.0, 32_767.0) as i16;
-    wav.extend(samples.iter().flat_map(|&x| to_int(x).to_le_bytes()));
-    wav
+    let to_int = |x: &f32| (x * 32_767.0).round().clamp(-32_768.0, 32_767.0) as i16;
+    audio_support::wav_of(samples.iter().map(to_int))
 }
 
 /// Eight seconds of a person reading.

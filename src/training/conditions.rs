@@ -93,6 +93,16 @@ pub(super) struct ScoreRow {
     pub condition: String,
 }
 
+/// Log-odds beyond which a probability of double precision is no longer told from 1.
+const LIMIT: f64 = 37.0;
+
+impl ScoreRow {
+    /// The score as log-odds, limited to 37 either way.
+    pub(super) fn log_odds(&self) -> f64 {
+        (self.score / (1.0 - self.score)).ln().clamp(-LIMIT, LIMIT)
+    }
+}
+
 /// Reads a CSV of scores.
 ///
 /// # Errors

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use super::channel::{Chain, Channel, Filter, Preset};
+use super::conditions::RECORDED;
 use super::manifest::Clip;
 use super::recording::Recording;
 use crate::audio::Waveform;
@@ -111,6 +112,18 @@ impl CopyOptions {
         })
     }
 
+    /// Names of the channels that test clips also pass.
+    pub(super) fn channel_names(&self) -> impl Iterator<Item = &'static str> {
+        self.through.iter().map(|channel| channel.preset().name())
+    }
+
+    /// What clips are tested in: as recorded, then each channel.
+    pub(super) fn conditions(&self) -> Vec<&'static str> {
+        std::iter::once(RECORDED)
+            .chain(self.channel_names())
+            .collect()
+    }
+
     /// Keys of the training copies of `file`, in their order.
     pub(super) fn training_keys(&self, file: &str) -> Vec<String> {
         let preset = self.channel.preset().name();
@@ -121,8 +134,7 @@ impl CopyOptions {
 
     /// Keys of the test copies of `file`, one for each channel.
     pub(super) fn through_keys(&self, file: &str) -> Vec<String> {
-        let presets = self.through.iter().map(|channel| channel.preset().name());
-        presets
+        self.channel_names()
             .map(|preset| format!("{file}#through.{preset}.{}", self.seed))
             .collect()
     }

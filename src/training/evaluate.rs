@@ -7,10 +7,9 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::channel::{Chain, Channel, Preset};
-use super::conditions::{HEADER, RECORDED, Through, write_scores};
+use super::channel::Chain;
+use super::conditions::{HEADER, Through, write_scores};
 use super::control::{Control, ControlCorpus};
-use super::copies::CopyOptions;
 use super::corpus::{Corpus, CorpusOptions};
 use super::estimator::EstimatorSettings;
 use super::figures::{Figures, Scored};
@@ -178,13 +177,7 @@ pub fn evaluate(
             let mut corpus = Corpus::load_spectrograms(&options.corpus, progress)?;
             corpus.measure(options.control, progress);
             let judge = |protocol, folds: &[Fold], conditions: &[&[_]]| {
-                let told = |done, total| {
-                    progress(Progress {
-                        stage: Stage::Evaluate(protocol),
-                        done,
-                        total,
-                    })
-                };
+                let told = told(protocol, progress);
                 network::score_folds(&corpus, folds, conditions, settings, &told)
             };
             return report_on(&corpus, network::FEATURES, options, judge);
@@ -192,17 +185,22 @@ pub fn evaluate(
         let mut corpus = Corpus::load(&options.corpus, progress)?;
         corpus.measure(options.control, progress);
         let judge = |protocol, folds: &[Fold], conditions: &[&[_]]| {
-            let told = |done, total| {
-                progress(Progress {
-                    stage: Stage::Evaluate(protocol),
-                    done,
-                    total,
-                })
-            };
+            let told = told(protocol, progress);
             score_folds(&corpus, folds, conditions, &options.estimator, &told)
         };
         report_on(&corpus, corpus.features.name(), options, judge)
     })
+}
+
+/// Tells `progress` how far a protocol has come.
+fn told(protocol: Protocol, progress: ProgressFn) -> impl Fn(usize, usize) + Sync {
+    move |done, total| {
+        progress(Progress {
+            stage: Stage::Evaluate(protocol),
+            done,
+            total,
+        });
+    }
 }
 
 /// Scores of folds, shape `[folds][conditions][clips tested]`.
@@ -217,17 +215,20 @@ fn report_on<R>(
 ) -> Result<EvaluateReport, TrainingError> {
     let mut scores = String::from(HEADER);
     let control = ControlCorpus::new(corpus);
+    let folds_of = |protocol: Protocol| {
+        protocol.divide(&corpus.clips, options.seed, options.disjoint_speakers)
+    };
     let mut protocols = Vec::new();
     for &protocol in &options.protocols {
-        let mut report = run(protocol, corpus, options, &mut scores, &judge)?;
+        let folds = folds_of(protocol)?;
+        let mut report = run(protocol, corpus, &folds, options.seed, &mut scores, &judge)?;
         if let Some(control) = &control {
-            let folds = folds_of(protocol, &corpus.clips, options)?;
             report.control = control.judge(protocol, &folds, options.seed)?;
         }
         protocols.push(report);
     }
     let learning_curve = if options.learning_curve {
-        let folds = folds_of(Protocol::Grouped, &corpus.clips, options)?;
+        let folds = folds_of(Protocol::Grouped)?;
         learning_curve::points(corpus, &folds, options.seed, &judge)?
     } else {
         Vec::new()
@@ -252,12 +253,12 @@ fn report_on<R>(
 fn run<R>(
     protocol: Protocol,
     corpus: &Corpus<R>,
-    options: &EvaluateOptions,
+    folds: &[Fold],
+    seed: u64,
     scores_file: &mut String,
     judge: &impl Fn(Protocol, &[Fold], &[&[R]]) -> Result<Scores, TrainingError>,
 ) -> Result<ProtocolReport, TrainingError> {
     let start = Instant::now();
-    let folds = folds_of(protocol, &corpus.clips, options)?;
     // As recorded, then through each channel.
     let conditions: Vec<&[R]> = std::iter::once(&corpus.rows)
         .chain(&corpus.through)
@@ -265,45 +266,16 @@ fn run<R>(
         .collect();
     // Shape [conditions][folds][clips tested].
     let mut by_condition = vec![Vec::new(); conditions.len()];
-    for fold in judge(protocol, &folds, &conditions)? {
+    for fold in judge(protocol, folds, &conditions)? {
         let conditions = by_condition.iter_mut().zip(fold);
         conditions.for_each(|(condition, scores)| condition.push(scores));
     }
-    let channels = channel_names(&options.corpus.copies);
-    let conditions = std::iter::once(RECORDED).chain(channels.iter().copied());
-    for (condition, scored) in conditions.zip(&by_condition) {
-        write_scores(scores_file, protocol, corpus, &folds, scored, condition);
+    for (condition, scored) in corpus.copy_options.conditions().iter().zip(&by_condition) {
+        write_scores(scores_file, protocol, corpus, folds, scored, condition);
     }
-    let mut report = figures(
-        protocol,
-        corpus,
-        &folds,
-        &by_condition,
-        &channels,
-        options.seed,
-    );
+    let mut report = figures(protocol, corpus, folds, &by_condition, seed);
     report.seconds = start.elapsed().as_secs_f64();
     Ok(report)
-}
-
-/// The folds of a protocol, without the tested speakers in training if that is asked for.
-fn folds_of(
-    protocol: Protocol,
-    clips: &[Clip],
-    options: &EvaluateOptions,
-) -> Result<Vec<Fold>, TrainingError> {
-    let mut folds = protocol.folds(clips, options.seed);
-    if folds.is_empty() {
-        return Err(TrainingError::NothingToLeaveOut {
-            protocol: protocol.name(),
-        });
-    }
-    if options.disjoint_speakers {
-        folds
-            .iter_mut()
-            .for_each(|fold| fold.separate_speakers(clips));
-    }
-    Ok(folds)
 }
 
 /// The protocol's own figures of one condition.
@@ -323,19 +295,12 @@ pub(super) fn sum_up<R>(
     }
 }
 
-/// Names of the channels that test clips were also scored through.
-pub(super) fn channel_names(copies: &CopyOptions) -> Vec<&'static str> {
-    let presets = copies.through.iter().map(Channel::preset);
-    presets.map(Preset::name).collect()
-}
-
-/// The figures of scores, shape `[conditions][folds][clips tested]`: as recorded, then through each of the `channels`.
+/// The figures of scores, shape `[conditions][folds][clips tested]`: as recorded, then through each channel of the corpus.
 pub(super) fn figures<R>(
     protocol: Protocol,
     corpus: &Corpus<R>,
     folds: &[Fold],
     by_condition: &[Vec<Vec<f64>>],
-    channels: &[&'static str],
     seed: u64,
 ) -> ProtocolReport {
     let of = |scored: &[Vec<f64>], chains: &[Chain]| ProtocolReport {
@@ -353,8 +318,8 @@ pub(super) fn figures<R>(
         ..sum_up(protocol, corpus, folds, scored, seed)
     };
     let mut report = of(&by_condition[0], &[]);
-    let channels = channels.iter().zip(&by_condition[1..]);
-    for (place, (&channel, scored)) in channels.enumerate() {
+    let channels = corpus.copy_options.channel_names();
+    for (place, (channel, scored)) in channels.zip(&by_condition[1..]).enumerate() {
         let chains = corpus.copy_options.chains(place, &corpus.clips);
         let through = Through::new(channel, of(scored, &chains));
         report.through.push(through);

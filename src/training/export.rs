@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::corpus::{Corpus, CorpusOptions, Skipped};
 use super::estimator::group;
-use super::protocol::Protocol;
+use super::protocol::{Fold, Protocol};
 use super::{ProgressFn, TrainingError, in_pool, report};
 
 /// What is asked of an export.
@@ -60,14 +60,9 @@ pub struct ExportedClip {
 pub struct ExportedFold {
     /// Name of the protocol.
     pub protocol: &'static str,
-    /// What is left out.
-    pub group: String,
-    /// Which of the divisions that leave it out.
-    pub part: usize,
-    /// Clips to train on.
-    pub train: Vec<usize>,
-    /// Clips to score.
-    pub test: Vec<usize>,
+    /// The division.
+    #[serde(flatten)]
+    pub fold: Fold,
 }
 
 /// Makes or reads the spectrograms and writes what there is.
@@ -87,35 +82,19 @@ pub fn export(options: &ExportOptions, progress: ProgressFn) -> Result<Export, T
                 .chain(copies.through_keys(&clip.file))
                 .collect(),
         };
-        let channels = super::evaluate::channel_names(copies).into_iter();
         let mut export = Export {
             clips: corpus.clips.iter().map(clip).collect(),
-            conditions: std::iter::once(super::conditions::RECORDED)
-                .chain(channels)
-                .collect(),
+            conditions: copies.conditions(),
             folds: Vec::new(),
             skipped: corpus.skipped.clone(),
         };
         if let Some(protocol) = options.protocol {
-            let mut folds = protocol.folds(&corpus.clips, options.seed);
-            if folds.is_empty() {
-                return Err(TrainingError::NothingToLeaveOut {
-                    protocol: protocol.name(),
-                });
-            }
-            if options.disjoint_speakers {
-                folds
-                    .iter_mut()
-                    .for_each(|fold| fold.separate_speakers(&corpus.clips));
-            }
+            let folds = protocol.divide(&corpus.clips, options.seed, options.disjoint_speakers)?;
             export.folds = folds
                 .into_iter()
                 .map(|fold| ExportedFold {
                     protocol: protocol.name(),
-                    group: fold.group,
-                    part: fold.part,
-                    train: fold.train,
-                    test: fold.test,
+                    fold,
                 })
                 .collect();
         }

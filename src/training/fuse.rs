@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::calibrate::platt;
 use super::copies::Rows;
 use super::corpus::{Corpus, CorpusOptions};
-use super::evaluate::{EvaluateReport, Settings, channel_names, figures};
+use super::evaluate::{EvaluateReport, Settings, figures};
 use super::logistic_fit::{Weighting, solve};
 use super::protocol::{Fold, Protocol};
 use super::report::{self, CorpusSummary};
@@ -21,8 +21,6 @@ use crate::model::Calibration;
 
 /// Next to no penalty on the few weights: there are thousands of scores.
 const C: f64 = 1.0;
-/// Log-odds beyond which a probability of double precision is no longer told from 1.
-const LIMIT: f64 = 37.0;
 
 /// What is asked of a fusion.
 #[derive(Debug, Clone)]
@@ -124,12 +122,17 @@ impl Fusion {
         row.iter().zip(&self.weights).map(|(z, w)| z * w).sum()
     }
 
-    fn probability(&self, row: &[f64]) -> f64 {
-        let calibration = Calibration {
+    /// The calibration of the sum.
+    #[must_use]
+    pub fn calibration(&self) -> Calibration {
+        Calibration {
             slope: self.slope,
             offset: self.offset,
-        };
-        calibration.probability(self.sum(row))
+        }
+    }
+
+    fn probability(&self, row: &[f64]) -> f64 {
+        self.calibration().probability(self.sum(row))
     }
 }
 
@@ -161,10 +164,7 @@ pub fn fuse(options: &FuseOptions) -> Result<(EvaluateReport, Fusion), TrainingE
         .enumerate()
         .map(|(index, clip)| (clip.file.as_str(), index))
         .collect();
-    let channels = channel_names(&options.corpus.copies);
-    let conditions: Vec<&str> = std::iter::once(conditions::RECORDED)
-        .chain(channels.iter().copied())
-        .collect();
+    let conditions = corpus.copy_options.conditions();
     let mut text = String::from(conditions::HEADER);
     let (mut protocols, mut fusion) = (Vec::new(), None);
     for (protocol_name, first) in tables.first().into_iter().flatten() {
@@ -218,7 +218,6 @@ pub fn fuse(options: &FuseOptions) -> Result<(EvaluateReport, Fusion), TrainingE
             &corpus,
             &folds,
             &by_condition,
-            &channels,
             options.seed,
         ));
         fusion.get_or_insert(fitted(&|_| true)?);
@@ -333,7 +332,7 @@ fn log_odds<R>(
 fn read(path: &Path) -> Result<Table, TrainingError> {
     let mut table = Table::new();
     for row in conditions::read_scores(path)? {
-        let z = (row.score / (1.0 - row.score)).ln().clamp(-LIMIT, LIMIT);
+        let z = row.log_odds();
         let folds = table.entry(row.protocol).or_default();
         let fold = folds.entry((row.group, row.part)).or_default();
         fold.insert((row.condition, row.file), z);

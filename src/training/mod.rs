@@ -337,7 +337,8 @@ fn settings_line(options: &TrainOptions, summary: &CorpusSummary) -> String {
 }
 
 /// The crate's version and the first digits of a hash of the artifact without a version.
-fn version_of(artifact: &[u8]) -> String {
+#[must_use]
+pub fn version_of(artifact: &[u8]) -> String {
     let digest = Sha256::digest(artifact);
     let digits = digest.iter().take(4).map(|byte| format!("{byte:02x}"));
     format!(

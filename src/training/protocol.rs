@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::TrainingError;
 use super::estimator::group;
 use super::manifest::Clip;
 use super::rng::Rng;
@@ -84,10 +85,34 @@ impl Protocol {
         }
         folds
     }
+
+    /// As [`Protocol::folds`], with the clips of tested speakers, of either class, out of training if `disjoint_speakers`.
+    ///
+    /// # Errors
+    /// [`TrainingError::NothingToLeaveOut`] if there is no fold.
+    pub fn divide(
+        self,
+        clips: &[Clip],
+        seed: u64,
+        disjoint_speakers: bool,
+    ) -> Result<Vec<Fold>, TrainingError> {
+        let mut folds = self.folds(clips, seed);
+        if folds.is_empty() {
+            return Err(TrainingError::NothingToLeaveOut {
+                protocol: self.name(),
+            });
+        }
+        if disjoint_speakers {
+            folds
+                .iter_mut()
+                .for_each(|fold| fold.separate_speakers(clips));
+        }
+        Ok(folds)
+    }
 }
 
 /// One division: indices of clips, ascending.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Fold {
     /// What is left out: the family, the corpus, or `all` in random and grouped folds.
     pub group: String,

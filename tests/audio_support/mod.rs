@@ -56,6 +56,12 @@ pub fn wav(tag: u16, channels: u16, rate: u32, bits: u16, data: &[u8]) -> Vec<u8
     file
 }
 
+/// A WAV file of 16 bits, mono, at the rate that nothing has to be resampled from.
+pub fn wav_of(samples: impl IntoIterator<Item = i16>) -> Vec<u8> {
+    let data: Vec<u8> = samples.into_iter().flat_map(i16::to_le_bytes).collect();
+    wav(1, 1, voxproof::audio::SAMPLE_RATE, 16, &data)
+}
+
 /// Xorshift: the same numbers in every run.
 pub struct Random(pub u64);
 

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use sha2::{Digest, Sha256};
 use voxproof::model::{
     Calibration, Ensemble, FeaturePart, Model, Network, NetworkPart, encode_ensemble,
 };
-use voxproof::training::Fusion;
+use voxproof::training::{Fusion, version_of};
 
 use crate::detect::json;
 use crate::files;
@@ -89,20 +88,11 @@ pub fn run(args: &PackArgs) -> Result<ExitCode, Failure> {
         threshold: args.threshold,
         network: Some(network),
         features,
-        calibration: Calibration {
-            slope: fusion.slope,
-            offset: fusion.offset,
-        },
+        calibration: fusion.calibration(),
     };
     let unfit = |e: voxproof::model::ArtifactError| Failure::Usage(e.to_string());
     if args.version.is_none() {
-        let digest = Sha256::digest(encode_ensemble(&ensemble).map_err(unfit)?);
-        let hash: String = digest
-            .iter()
-            .take(4)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        ensemble.version = format!("{}-{hash}", env!("CARGO_PKG_VERSION"));
+        ensemble.version = version_of(&encode_ensemble(&ensemble).map_err(unfit)?);
     }
     let bytes = encode_ensemble(&ensemble).map_err(unfit)?;
     let model = Model::from_bytes(&bytes).map_err(unfit)?;

@@ -148,8 +148,7 @@ pub fn read_scores(path: &Path) -> Result<(Vec<f64>, Vec<bool>), TrainingError> 
     let (mut scores, mut is_ai) = (Vec::new(), Vec::new());
     let rows = conditions::read_scores(path)?.into_iter();
     for row in rows.filter(|row| row.protocol == "grouped" && row.condition == RECORDED) {
-        // Beyond 37 a probability is no longer told from 1.
-        scores.push((row.score / (1.0 - row.score)).ln().clamp(-37.0, 37.0));
+        scores.push(row.log_odds());
         is_ai.push(row.label == "ai");
     }
     if is_ai.iter().all(|&ai| ai) || !is_ai.contains(&true) {
