@@ -54,6 +54,13 @@ impl Kernel {
     /// Score of standardised values `x`, shape `[features]`. A value that is not finite counts as average.
     #[must_use]
     pub fn score(&self, x: &[f32]) -> f64 {
+        self.score_jointly(x, 0.0)
+    }
+
+    /// As [`Kernel::score`], with `joint` of a landmark's likeness that of all features together and the rest that of the
+    /// groups: `k(a, b) = level + (1 - joint) * (mean over groups) + joint * exp(-gamma * |a - b|^2 / d)`.
+    #[must_use]
+    pub(super) fn score_jointly(&self, x: &[f32], joint: f32) -> f64 {
         // In the landmarks' own steps, so that a landmark is read as it is stored.
         let scaled = |&x: &f32| {
             let x = if x.is_nan() { 0.0 } else { x };
@@ -66,14 +73,19 @@ impl Kernel {
         let landmarks = self.landmarks.chunks_exact(self.features());
         let terms = landmarks.zip(&self.coefficients).map(|(landmark, &c)| {
             let mut start = 0;
-            let mut alike = 0.0;
+            let (mut alike, mut apart) = (0.0, 0.0);
             for &end in &self.ends {
                 let group = start..end as usize;
                 let squared = squared_distance(&x[group.clone()], &landmark[group.clone()]);
                 alike += (-steepness * squared / group.len() as f32).exp();
+                apart += squared;
                 start = end as usize;
             }
-            f64::from(c) * f64::from(self.level + alike / groups)
+            let mut alike = alike / groups;
+            if joint > 0.0 {
+                alike += joint * ((-steepness * apart / start as f32).exp() - alike);
+            }
+            f64::from(c) * f64::from(self.level + alike)
         });
         terms.sum()
     }

@@ -14,6 +14,7 @@ mod mlp;
 pub mod network;
 mod pipeline;
 mod scaler;
+pub mod whitened;
 
 pub use artifact::{Estimator, FORMAT_VERSION, HEADER_BYTES, Payload, encode, encode_ensemble};
 pub use boosting::Boosting;
@@ -25,6 +26,7 @@ pub use mlp::{Layer, Mlp};
 pub use network::{Conv, Network};
 pub use pipeline::{Bounds, Calibration, Pipeline};
 pub use scaler::Scaler;
+pub use whitened::Whitened;
 
 use crate::features::{FeatureSet, FeatureVector};
 use artifact::Stored;
