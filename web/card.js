@@ -5,6 +5,12 @@ import { clock, language, percent, text, translate } from './texts.js';
 import { draw, probabilityAt, samples, segmentAt, wav } from './waveform.js';
 
 const JUMP = 1;
+/** Traits that are shown at first: the strongest. */
+const FIRST = 5;
+/** P(AI) from which a stretch is clearly synthetic, as the service has it for a verdict. */
+const CLEAR = 0.65;
+/** Faults that may be gone when the same file is sent again. */
+const PASSING = ['unauthorized', 'network', 'overloaded', 'rate_limited', 'request_timeout', 'internal'];
 let playing;
 
 export class Card {
@@ -30,6 +36,10 @@ export class Card {
     this.part('.json').addEventListener('click', () => this.download());
     this.part('.report').addEventListener('click', () => this.print());
     this.part('.play').addEventListener('click', () => this.toggle());
+    this.part('.more').addEventListener('click', () => {
+      this.all = !this.all;
+      this.updateEvidence();
+    });
     this.listenToWave();
     for (const event of ['play', 'pause', 'ended']) this.audio.addEventListener(event, () => this.played());
     this.resized = new ResizeObserver(() => this.redraw());
@@ -110,6 +120,13 @@ export class Card {
     return text({ human: 'verdictHuman', ai: 'verdictAi', unclear: 'verdictUnclear' }[this.kind]);
   }
 
+  /** Whether stretches are clearly of another class than the verdict, or of both where there is no clear one. */
+  mixed() {
+    const clearly = { ai: ({ ai_probability: p }) => p >= CLEAR, human: ({ ai_probability: p }) => p <= 1 - CLEAR };
+    const others = Object.keys(clearly).filter((kind) => kind !== this.kind);
+    return others.every((kind) => this.picture.segments.some(clearly[kind]));
+  }
+
   fault() {
     return text(`problem_${this.problem.code}`, {}, this.problem.message);
   }
@@ -127,7 +144,7 @@ export class Card {
     this.element.dataset.state = this.state;
     show('.waiting', !judged && this.state !== 'failed');
     show('.failure', this.state === 'failed');
-    show('.retry', this.state === 'failed');
+    show('.retry', this.state === 'failed' && PASSING.includes(this.problem.code));
     show('.judged', judged);
     show('.json', judged);
     show('.report', judged);
@@ -139,9 +156,7 @@ export class Card {
     else progress.value = this.sent;
     progress.setAttribute('aria-label', this.name);
     this.part('.progress-text').textContent = text(this.state, { percent: percent(this.sent) });
-    const megabytes = new Intl.NumberFormat(language(), { style: 'unit', unit: 'megabyte', maximumFractionDigits: 2, numberingSystem: 'latn' });
-    this.part('.meta').textContent = [judged && clock(this.verdict.duration_seconds), megabytes.format(this.file.size / 1e6)]
-      .filter(Boolean).join(' · ');
+    this.part('.meta').textContent = [judged && clock(this.verdict.duration_seconds), bytes(this.file.size)].filter(Boolean).join(' · ');
     if (this.state === 'failed') this.part('.failure').textContent = this.fault();
     if (judged) this.updateVerdict();
   }
@@ -152,6 +167,7 @@ export class Card {
     this.part('.verdict').textContent = this.headline();
     const meaning = { human: 'meaningHuman', ai: 'meaningAi', unclear: 'meaningUnclear' }[this.kind];
     this.part('.meaning').textContent = text(meaning, { percent: percent(this.kind === 'unclear' ? p : confidence) });
+    this.part('.mixed').hidden = !this.mixed();
     const track = this.part('.scale-track');
     track.setAttribute('role', 'img');
     track.setAttribute('aria-label', text('scaleLabel', { percent: percent(p) }));
@@ -185,7 +201,13 @@ export class Card {
       return row(text(`aspect_${group}`, {}, name), text(`why_${group}`, {}, why), contribution, most, contribution > 0 ? 'ai' : 'human');
     });
     rows.push(row(text('evidenceStart'), '', start, most, 'start'));
+    rows.forEach((row, index) => row.classList.toggle('minor', index >= FIRST));
     this.part('.evidence tbody').replaceChildren(...rows);
+    const more = this.part('.more');
+    more.hidden = rows.length <= FIRST;
+    more.setAttribute('aria-expanded', String(this.all ?? false));
+    more.textContent = text(this.all ? 'evidenceFewer' : 'evidenceAll', { all: rows.length });
+    this.part('.evidence-part').classList.toggle('all', this.all ?? false);
   }
 
   /** Pointer and keys on the picture. */
@@ -301,6 +323,13 @@ function make(tag, content) {
   const element = document.createElement(tag);
   if (content !== undefined) element.textContent = content;
   return element;
+}
+
+/** A size for people. */
+function bytes(count) {
+  const large = count >= 1e6;
+  const format = { style: 'unit', unit: large ? 'megabyte' : 'kilobyte', maximumFractionDigits: large ? 1 : 0, numberingSystem: 'latn' };
+  return new Intl.NumberFormat(language(), format).format(count / (large ? 1e6 : 1e3));
 }
 
 /** One row of the evidence: what it is, a bar from the middle, its weight. */

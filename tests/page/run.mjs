@@ -144,6 +144,9 @@ test('a human and a synthetic clip: verdict, picture, evidence', async (t) => {
   // All groups by a name of the page's own, and the baseline.
   const rows = synthetic.locator('.evidence tbody tr');
   assert.equal(await rows.count(), 11);
+  assert.equal(await rows.and(page.locator(':visible')).count(), 5);
+  await synthetic.getByRole('button', { name: 'Show all 11 terms' }).click();
+  assert.equal(await rows.and(page.locator(':visible')).count(), 11);
   const names = await rows.locator('.what').allTextContents();
   assert.ok(names.includes('Pitch micro-variation') && names.includes('Starting point of the model'), names.join());
   // The bars add up to the verdict.
@@ -192,6 +195,29 @@ test('the segment under the cursor is told, by pointer, keys and playback', asyn
   assert.ok(segments > 1, `${segments} segments`);
 });
 
+test('a recording that is half a person and half synthetic shows where', async (t) => {
+  const page = await open(t);
+  const spliced = path.join(folder, 'spliced.wav');
+  const done = spawnSync('ffmpeg', ['-loglevel', 'error', '-y', '-i', HUMAN, '-i', AI, '-filter_complex',
+    '[0:a]aresample=16000[a];[1:a]aresample=16000[b];[a][b]concat=n=2:v=0:a=1', '-ac', '1', spliced]);
+  assert.equal(done.status, 0, String(done.stderr));
+  await choose(page, spliced);
+  await judged(page, 'spliced');
+  const wave = page.getByRole('slider');
+  const said = async () => Number((await wave.getAttribute('aria-valuetext')).match(/(\d+)% AI$/)[1]);
+  await wave.focus();
+  await page.keyboard.press('Home');
+  await page.keyboard.press('ArrowRight');
+  const person = await said();
+  await page.keyboard.press('End');
+  await page.keyboard.press('ArrowLeft');
+  const machine = await said();
+  assert.ok(person < 50 && machine > 65, `${person} % and ${machine} %`);
+  assert.match(await page.locator('.mixed:visible').textContent(), /say otherwise/);
+  await accessible(page, 'spliced');
+  await picture(page, 'spliced');
+});
+
 test('no key and a wrong one are told where the key is typed, and the right one goes on', async (t) => {
   const page = await open(t, {}, 'not-the-key');
   await choose(page, HUMAN);
@@ -200,6 +226,7 @@ test('no key and a wrong one are told where the key is typed, and the right one 
   assert.equal(await page.evaluate(() => document.activeElement.id), 'key');
   await accessible(page, 'wrong key');
   await picture(page, 'wrong-key');
+  assert.ok(await card(page, 'ml_msc').getByRole('button', { name: /Try again/ }).isVisible());
   await page.getByLabel('API key').fill(KEY);
   await page.keyboard.press('Enter');
   await judged(page, 'ml_msc');
@@ -227,6 +254,8 @@ test('what is no audio, silent or too short has its own sentence, and the others
     assert.match(await card(page, name).locator('.failure').textContent(), expected);
   }
   await judged(page, 'ml_msc');
+  // The same file would fail again.
+  assert.ok(await card(page, 'letter').getByRole('button', { name: /Try again/ }).isHidden());
   assert.equal(await page.locator('#overall').textContent(), '1 of 4 judged');
   await accessible(page, 'problems');
   await picture(page, 'problems');
