@@ -1,6 +1,6 @@
 # `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run serve local-aws test test-full bench train evaluate fused evaluate-kernel check-corpus invoke lint release build-ApiFunction build-ScorerFunction clean
+.PHONY: help run serve local-aws test test-full test-page bench train evaluate fused evaluate-kernel check-corpus invoke lint release build-ApiFunction build-ScorerFunction clean
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -46,6 +46,16 @@ test-full: $(VENV)/bin/moto_server test ## make test, then what needs tools from
 	$(VENV)/bin/python scripts/local-aws --bin target/debug --port 8765 --aws-port 8766 --try tests/data/human/*.mp3 tests/data/ai/*.mp3
 	python3 training/test_fetch_sources.py
 	python3 training/test_packages.py
+	$(MAKE) test-page
+
+CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome))
+test-page: ## the page in headless Chromium: uploads, microphone, languages, accessibility
+	@if [ -z "$(CHROMIUM)" ] || ! command -v node >/dev/null || ! command -v npm >/dev/null || ! command -v ffmpeg >/dev/null; then \
+		echo "SKIPPED: tests of the page (chromium, node, npm and ffmpeg are needed)"; [ -z "$(REQUIRE_PAGE)" ]; \
+	else \
+		$(CARGO) build --all-features --bin voxproof && cd tests/page && npm ci --no-fund --no-audit --silent && \
+		CHROMIUM="$(CHROMIUM)" npm test; \
+	fi
 
 # The last of the requirements to be added: a folder made before it is made complete.
 $(VENV)/bin/moto_server: scripts/requirements.txt

@@ -61,6 +61,17 @@ pub struct Analysis {
     pub segments: Vec<Segment>,
     /// How far the clip is from the training, see [`Model::outlying`]; `None` where the model cannot tell.
     pub outlying: Option<f64>,
+    /// What P(AI) was made of.
+    pub inputs: Inputs,
+}
+
+/// What a model's parts made or took of a clip: the inputs of [`Model::fuse`] and [`Model::evidence`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Inputs {
+    /// The network's mean logit; `None` without a network.
+    pub logit: Option<f64>,
+    /// The values of the model's set; `None` without one.
+    pub features: Option<FeatureVector>,
 }
 
 impl Analyser {
@@ -131,6 +142,10 @@ impl Analyser {
                 ai_probability,
             }],
             outlying: self.model.outlying(&features),
+            inputs: Inputs {
+                logit: None,
+                features: Some(features),
+            },
         })
     }
 
@@ -200,6 +215,10 @@ impl Analyser {
             outlying: features
                 .as_ref()
                 .and_then(|features| self.model.outlying(features)),
+            inputs: Inputs {
+                logit: Some(mean),
+                features,
+            },
         })
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Mutex;
 use serde::Serialize;
 
 pub use crate::analysis::Segment;
-use crate::analysis::{Analyser, AnalysisScratch};
+use crate::analysis::{Analyser, AnalysisScratch, Inputs};
 use crate::audio::{self, AudioError, DecodeLimits, Waveform};
 use crate::features::FeatureError;
 use crate::language::Language;
-use crate::model::{ArtifactError, Model, ModelInfo};
+use crate::model::{ArtifactError, Contribution, Evidence, Model, ModelInfo};
 use crate::quality::Gauge;
 use crate::warnings::{Warning, warnings};
 
@@ -59,6 +59,8 @@ pub struct Detection {
     pub segments: Vec<Segment>,
     /// What makes the verdict less certain; empty where no detail was asked for.
     pub warnings: Vec<Warning>,
+    /// What spoke for and against; `None` where no detail was asked for or the model cannot tell.
+    pub evidence: Option<Evidence>,
 }
 
 /// A [`Detection`] as JSON: what `voxproof detect --json` prints and `?detail=true` answers.
@@ -88,6 +90,11 @@ pub struct Verdict<'a> {
     pub segments: Option<&'a [Segment]>,
     /// What makes the verdict less certain.
     pub warnings: &'a [Warning],
+    /// What spoke for `AI_GENERATED` (contributions above 0) and for `HUMAN` (below), the largest first, in natural
+    /// log-odds: they and the baseline sum to the log-odds of `ai_probability`. Null for a model that cannot tell.
+    pub evidence: Option<&'a [Contribution]>,
+    /// Log-odds of a clip of which nothing speaks for either class.
+    pub evidence_baseline: Option<f64>,
 }
 
 impl<'a> Verdict<'a> {
@@ -105,6 +112,11 @@ impl<'a> Verdict<'a> {
             out_of_distribution: detection.out_of_distribution,
             segments: Some(&detection.segments),
             warnings: &detection.warnings,
+            evidence: detection
+                .evidence
+                .as_ref()
+                .map(|evidence| evidence.contributions.as_slice()),
+            evidence_baseline: detection.evidence.as_ref().map(|e| e.baseline),
         }
     }
 
@@ -215,7 +227,7 @@ impl Detector {
         self.judge(bytes, Detail::None)
     }
 
-    /// Judges one clip, with warnings: the verdict is that of [`Detector::detect`].
+    /// Judges one clip, with warnings and evidence: the verdict is that of [`Detector::detect`].
     ///
     /// # Errors
     /// As [`Detector::detect`].
@@ -223,7 +235,7 @@ impl Detector {
         self.judge(bytes, Detail::Warnings)
     }
 
-    /// Judges one clip and stretches of it, with warnings: takes three to four times as long, the verdict is that of
+    /// Judges one clip and stretches of it, with warnings and evidence: takes three to four times as long, the verdict is that of
     /// [`Detector::detect`].
     ///
     /// # Errors
@@ -268,6 +280,12 @@ impl Detector {
                 Vec::new()
             } else {
                 warnings(&self.gauge.measure(waveform), analysis.outlying)
+            },
+            evidence: if detail == Detail::None {
+                None
+            } else {
+                let Inputs { logit, features } = analysis.inputs;
+                self.analyser.model().evidence(logit, features.as_ref())
             },
         })
     }

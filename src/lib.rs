@@ -14,6 +14,7 @@
 pub mod analysis;
 pub mod audio;
 pub mod detector;
+pub mod evidence;
 pub mod features;
 #[cfg(feature = "http")]
 pub mod http;
@@ -31,4 +32,5 @@ pub mod warnings;
 
 pub use detector::{Classification, DetectError, Detection, Detector, Segment, Verdict};
 pub use language::{Language, UnknownLanguage};
+pub use model::{Contribution, Evidence};
 pub use warnings::{Warning, WarningCode};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::audio::{self, DecodeLimits, SAMPLE_RATE, Waveform};
 use crate::detector::{Detail, DetectError, Detection, Detector, inconclusive};
 use crate::features::FeatureError;
+use crate::model::Evidence;
 
 /// A recording up to this long is judged whole, as a synchronous call judges it: 10 minutes, in samples.
 const WHOLE: usize = 600 * SAMPLE_RATE as usize;
@@ -59,6 +60,8 @@ struct Pieces<'a> {
     sum: f64,
     /// Shares of values far from the training, times the same weights.
     outlying: f64,
+    /// What spoke for and against in the pieces, with the same weights.
+    evidence: Vec<(Evidence, f64)>,
     weight: f64,
     /// The pieces so far, as one detection.
     joined: Option<Detection>,
@@ -73,6 +76,7 @@ impl<'a> Pieces<'a> {
             judged: 0,
             sum: 0.0,
             outlying: 0.0,
+            evidence: Vec::new(),
             weight: 0.0,
             joined: None,
             fault: None,
@@ -110,6 +114,8 @@ impl<'a> Pieces<'a> {
         let p = found.ai_probability.clamp(EDGE, 1.0 - EDGE);
         self.sum += (p / (1.0 - p)).ln() * weight;
         self.outlying += found.out_of_distribution.unwrap_or(0.0) * weight;
+        self.evidence
+            .extend(found.evidence.take().map(|evidence| (evidence, weight)));
         self.weight += weight;
         for segment in &mut found.segments {
             segment.start += start;
@@ -143,6 +149,7 @@ impl<'a> Pieces<'a> {
         joined.out_of_distribution = joined
             .out_of_distribution
             .map(|_| self.outlying / self.weight);
+        joined.evidence = Evidence::mean(self.evidence.iter().map(|(e, weight)| (e, *weight)));
         joined.duration_seconds = self.judged as f64 / f64::from(SAMPLE_RATE);
         Ok(joined)
     }

@@ -98,6 +98,8 @@ async fn detail_gives_the_whole_verdict() {
             "classification",
             "confidence",
             "duration_seconds",
+            "evidence",
+            "evidence_baseline",
             "inconclusive",
             "language",
             "model",

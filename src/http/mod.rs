@@ -14,6 +14,8 @@ pub mod envelope;
 pub mod health;
 pub mod judge;
 pub mod logging;
+#[cfg(feature = "page")]
+pub mod page;
 pub mod payload;
 pub mod problem;
 pub mod queue;

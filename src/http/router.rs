@@ -85,9 +85,10 @@ pub fn router_with(
         .route("/uploads/{id}", put(receive))
         .merge(keyed);
 
-    let router = Router::new()
-        .merge(api.clone())
-        .nest("/v1", api)
+    let router = Router::new().merge(api.clone()).nest("/v1", api);
+    #[cfg(feature = "page")]
+    let router = router.merge(super::page::routes());
+    let router = router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         // Our own limit answers with a problem; axum's would with plain text.

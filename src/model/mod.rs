@@ -7,6 +7,7 @@
 mod artifact;
 mod boosting;
 mod ensemble;
+mod evidence;
 mod forest;
 pub mod kernel;
 mod logistic;
@@ -19,6 +20,7 @@ pub mod whitened;
 pub use artifact::{Estimator, FORMAT_VERSION, HEADER_BYTES, Payload, encode, encode_ensemble};
 pub use boosting::Boosting;
 pub use ensemble::{Ensemble, FeaturePart, NetworkPart};
+pub use evidence::{Contribution, Evidence};
 pub use forest::{CompileError, Forest, TreeNode};
 pub use kernel::Kernel;
 pub use logistic::Logistic;
@@ -31,6 +33,7 @@ pub use whitened::Whitened;
 use crate::features::{FeatureSet, FeatureVector};
 use artifact::Stored;
 use ensemble::{SetPipeline, Weighted};
+use evidence::Reference;
 use network::Runner;
 
 /// The embedded artifacts by name, the default one first.
@@ -49,6 +52,8 @@ pub struct Model {
     features: Option<Weighted<SetPipeline>>,
     /// What makes a probability of the weighted sum; absent where a pipeline is all there is and has its own.
     calibration: Option<Calibration>,
+    /// What evidence is relative to.
+    reference: Reference,
 }
 
 /// What is known of a model besides its weights.
@@ -186,6 +191,7 @@ impl Model {
                 weight: 1.0,
             }),
             calibration: None,
+            reference: Reference::new(),
             info,
         })
     }
@@ -231,6 +237,7 @@ impl Model {
             network,
             features,
             calibration: Some(ensemble.calibration),
+            reference: Reference::new(),
         })
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rayon::prelude::*;
 use serde::Serialize;
 use voxproof::audio::DecodeLimits;
+use voxproof::evidence::sentence;
 use voxproof::model::Model;
 use voxproof::{Classification, DetectError, Detection, Detector, Verdict};
 
@@ -146,6 +147,9 @@ fn print_verdict(
             }
             if args.segments && detection.inconclusive {
                 writeln!(out, "  inconclusive: P(AI) {:.2}", detection.ai_probability)?;
+            }
+            if let (true, Some(evidence)) = (args.segments, &detection.evidence) {
+                writeln!(out, "  evidence: {}", sentence(evidence))?;
             }
             for warning in &detection.warnings {
                 writeln!(
