@@ -19,16 +19,19 @@ pub mod features;
 pub mod http;
 pub mod language;
 pub mod model;
+pub mod options;
 pub mod quality;
 pub mod recording;
 #[cfg(feature = "http")]
 pub mod scorer;
 #[cfg(feature = "http")]
 pub mod storage;
+pub mod timings;
 #[cfg(feature = "training")]
 pub mod training;
 pub mod warnings;
 
 pub use detector::{Classification, DetectError, Detection, Detector, Segment, Verdict};
 pub use language::{Language, UnknownLanguage};
+pub use options::{Channel, DetectOptions, Judged, Region, Stretches};
 pub use warnings::{Warning, WarningCode};

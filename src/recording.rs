@@ -5,8 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use crate::audio::{self, DecodeLimits, SAMPLE_RATE, Waveform};
-use crate::detector::{Detail, DetectError, Detection, Detector, inconclusive};
+use crate::detector::{DetectError, Detection, Detector, inconclusive};
 use crate::features::FeatureError;
+use crate::options::Detail;
 
 /// A recording up to this long is judged whole, as a synchronous call judges it: 10 minutes, in samples.
 const WHOLE: usize = 600 * SAMPLE_RATE as usize;

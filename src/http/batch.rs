@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::body;
-use super::detect::no_result;
+use super::judging::no_result;
 use super::payload::{decode_base64, empty, invalid_json};
 use super::problem::{Code, Problem};
 use super::router::AppState;

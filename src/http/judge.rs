@@ -2,6 +2,8 @@
 
 use crate::detector::{DetectError, Detection, Detector};
 use crate::model::ModelInfo;
+use crate::options::{Detail, DetectOptions, Found, Judged};
+use crate::timings::Timings;
 
 /// Judges clips for the routes. [`Detector`] is the one implementation that ships; tests put a slow
 /// or a panicking one in its place.
@@ -29,6 +31,21 @@ pub trait Judge: Send + Sync + 'static {
         self.detect_with_segments(audio)
     }
 
+    /// Judges as `options` ask for; a judge that knows only how much is to be told answers as to the others.
+    ///
+    /// # Errors
+    /// As [`Detector::detect_with`].
+    fn judge(&self, audio: &[u8], options: &DetectOptions) -> Result<Judged, DetectError> {
+        let detection = match options.detail {
+            Detail::Segments => self.detect_with_segments(audio)?,
+            Detail::None | Detail::Warnings => self.detect(audio)?,
+        };
+        Ok(Judged::One(Found {
+            detection,
+            timings: Timings::default(),
+        }))
+    }
+
     /// What is known of the model that judges.
     fn model(&self) -> &ModelInfo;
 }
@@ -44,6 +61,10 @@ impl Judge for Detector {
 
     fn detect_recording(&self, audio: &[u8]) -> Result<Detection, DetectError> {
         Detector::detect_recording(self, audio)
+    }
+
+    fn judge(&self, audio: &[u8], options: &DetectOptions) -> Result<Judged, DetectError> {
+        self.detect_with(audio, options)
     }
 
     fn model(&self) -> &ModelInfo {

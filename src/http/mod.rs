@@ -4,6 +4,7 @@
 //! [`drain`] (the rest of an unread body), the panic catcher, [`auth`], and a route's handler.
 //! [`detect`] is the route that matters; its CPU work waits its turn in a [`queue`].
 
+pub mod answer;
 pub mod auth;
 pub mod batch;
 pub mod body;
@@ -11,17 +12,21 @@ pub mod config;
 pub mod detect;
 pub mod drain;
 pub mod envelope;
+pub mod explanation;
 pub mod health;
 pub mod judge;
+pub mod judging;
 pub mod logging;
 pub mod payload;
 pub mod problem;
+pub mod query;
 pub mod queue;
 pub mod results;
 pub mod router;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod uploads;
+pub mod voice_detection;
 
 pub use auth::Access;
 pub use config::{ConfigError, CorsOrigins, HttpConfig};

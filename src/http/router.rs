@@ -27,6 +27,7 @@ use super::problem::{Code, Problem};
 use super::queue::Queue;
 use super::results::{result, results};
 use super::uploads::{receive, upload};
+use super::voice_detection::{as_fault, voice_detection};
 use crate::storage::Storage;
 
 /// How long a browser may remember what a preflight request told it.
@@ -78,12 +79,17 @@ pub fn router_with(
         .route("/results", get(results))
         .route("/results/{id}", get(result))
         .route_layer(from_fn_with_state(config.access.clone(), require_key));
+    let compatible = Router::new()
+        .route("/api/voice-detection", post(voice_detection))
+        .route_layer(from_fn_with_state(config.access.clone(), require_key))
+        .route_layer(from_fn(as_fault));
     let api = Router::new()
         .route("/health", get(health))
         .route("/ready", get(ready))
         // Its address carries a token of its own.
         .route("/uploads/{id}", put(receive))
-        .merge(keyed);
+        .merge(keyed)
+        .merge(compatible);
 
     let router = Router::new()
         .merge(api.clone())

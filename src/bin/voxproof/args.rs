@@ -67,6 +67,22 @@ pub struct DetectArgs {
     /// Also the score of each stretch of the clip
     #[arg(long)]
     pub segments: bool,
+    /// Length of a segment in seconds, 1 to 30 [default: 3]
+    #[arg(long, value_name = "SECONDS", requires = "segments")]
+    pub window: Option<f64>,
+    /// From one segment's start to the next one's in seconds, 0.1 to 30 [default: 1]
+    #[arg(long, value_name = "SECONDS", requires = "segments")]
+    pub hop: Option<f64>,
+    /// Which side of a stereo recording is judged: mix (the mean of all channels), left, right, or each of the two apart
+    #[arg(long, value_name = "CHANNEL", default_value = "mix",
+          value_parser = clap::builder::PossibleValuesParser::new(["mix", "left", "right", "each"]))]
+    pub channel: String,
+    /// Judge from here on, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub start: Option<f64>,
+    /// Judge up to here, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub end: Option<f64>,
     /// Which embedded model judges (see `voxproof model`)
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
