@@ -22,6 +22,7 @@ pub const CONCLUSIVE: f64 = 0.65;
 
 /// The two verdicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Classification {
     /// Synthetic speech ("spoof" in the field's terms).
@@ -66,6 +67,7 @@ pub struct Detection {
 
 /// A [`Detection`] as JSON: what `voxproof detect --json` prints and `?detail=true` answers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Verdict<'a> {
     /// The file judged; on the command line only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -153,6 +155,16 @@ impl DetectError {
             DetectError::Features(FeatureError::OutOfRange { .. }) => "undecodable",
         }
     }
+}
+
+/// The class of a P(AI) by this threshold, and the class's own probability, rounded to 2 decimals.
+pub(crate) fn classify(ai_probability: f64, threshold: f64) -> (Classification, f64) {
+    let (classification, named) = if ai_probability > threshold {
+        (Classification::AiGenerated, ai_probability)
+    } else {
+        (Classification::Human, 1.0 - ai_probability)
+    };
+    (classification, (named * 100.0).round() / 100.0)
 }
 
 /// Whether a P(AI) is within [`CONCLUSIVE`] of neither class.
@@ -300,11 +312,6 @@ impl Detector {
 
     /// The class of a clip with this P(AI), and the class's own probability, rounded to 2 decimals.
     pub(crate) fn classify(&self, ai_probability: f64) -> (Classification, f64) {
-        let (classification, named) = if ai_probability > self.threshold {
-            (Classification::AiGenerated, ai_probability)
-        } else {
-            (Classification::Human, 1.0 - ai_probability)
-        };
-        (classification, (named * 100.0).round() / 100.0)
+        classify(ai_probability, self.threshold)
     }
 }

@@ -13,6 +13,7 @@
 
 pub mod analysis;
 pub mod audio;
+pub mod call;
 pub mod detector;
 pub mod features;
 #[cfg(feature = "http")]

@@ -48,6 +48,7 @@ pub struct Timings([Duration; Stage::ALL.len()]);
 
 /// Timings as JSON has them, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Milliseconds {
     /// Container to waveform.
     pub decode_ms: f64,

@@ -24,6 +24,7 @@ pub enum Shape {
 
 /// The default answer: these two members and no other.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Brief {
     /// Which class the clip is given.
     pub classification: Classification,
@@ -33,6 +34,7 @@ pub struct Brief {
 
 /// The detailed answer: the verdict, and what its stages took when it was made.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Detailed<'a> {
     #[serde(flatten)]
     verdict: Verdict<'a>,
@@ -61,6 +63,7 @@ enum OrFault<T> {
 
 /// What `POST /api/voice-detection` answers.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VoiceDetection {
     status: &'static str,

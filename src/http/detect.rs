@@ -37,6 +37,7 @@ pub async fn detect(
         } else {
             Shape::Brief
         },
+        model: asked.model,
     };
     answer(&app, order, move || payload.into_clip(asked.language)).await
 }

@@ -1,6 +1,7 @@
 //! What the routes need of a detector.
 
-use crate::detector::{DetectError, Detection, Detector};
+use crate::audio::{AudioError, Waveform};
+use crate::detector::{Classification, DetectError, Detection, Detector, classify};
 use crate::model::ModelInfo;
 use crate::options::{Detail, DetectOptions, Found, Judged};
 use crate::timings::Timings;
@@ -46,6 +47,19 @@ pub trait Judge: Send + Sync + 'static {
         }))
     }
 
+    /// Judges a waveform, without detail; a judge of files alone refuses.
+    ///
+    /// # Errors
+    /// Those of the analysis.
+    fn judge_waveform(&self, _waveform: &Waveform) -> Result<Detection, DetectError> {
+        Err(DetectError::Audio(AudioError::NotAudio))
+    }
+
+    /// The class of a P(AI), and the class's own probability, rounded to 2 decimals.
+    fn classify(&self, ai_probability: f64) -> (Classification, f64) {
+        classify(ai_probability, self.model().threshold)
+    }
+
     /// What is known of the model that judges.
     fn model(&self) -> &ModelInfo;
 }
@@ -61,6 +75,14 @@ impl Judge for Detector {
 
     fn detect_recording(&self, audio: &[u8]) -> Result<Detection, DetectError> {
         Detector::detect_recording(self, audio)
+    }
+
+    fn judge_waveform(&self, waveform: &Waveform) -> Result<Detection, DetectError> {
+        Ok(Detector::judge_waveform(self, waveform, Detail::None)?)
+    }
+
+    fn classify(&self, ai_probability: f64) -> (Classification, f64) {
+        Detector::classify(self, ai_probability)
     }
 
     fn judge(&self, audio: &[u8], options: &DetectOptions) -> Result<Judged, DetectError> {

@@ -85,7 +85,11 @@ codes! {
     OutsideRecording = UNPROCESSABLE_ENTITY, "outside_recording", "Outside the recording";
     /// `language` is none of the five.
     UnknownLanguage = UNPROCESSABLE_ENTITY, "unknown_language", "Unknown language";
-    /// Too many requests with this key; reserved for rate limits.
+    /// No model of the name that was given is served.
+    UnknownModel = UNPROCESSABLE_ENTITY, "unknown_model", "Unknown model";
+    /// The route is a WebSocket, and the request asks for none.
+    UpgradeRequired = UPGRADE_REQUIRED, "upgrade_required", "Upgrade required";
+    /// Too many requests with this key.
     RateLimited = TOO_MANY_REQUESTS, "rate_limited", "Too many requests";
     /// A fault of the service itself.
     Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error";

@@ -17,6 +17,7 @@ pub struct DetectQuery {
     end: Option<String>,
     window: Option<String>,
     hop: Option<String>,
+    model: Option<String>,
 }
 
 /// What is asked of a verdict.
@@ -26,6 +27,8 @@ pub struct Asked {
     pub detail: bool,
     /// The language of a body that has no place for it.
     pub language: Option<String>,
+    /// The model that is to judge.
+    pub model: Option<String>,
     /// What the detector is to do.
     pub options: DetectOptions,
 }
@@ -37,7 +40,7 @@ impl DetectQuery {
     /// `invalid_request`: a parameter twice, or text that is no UTF-8.
     pub fn take(query: Result<Query<Self>, QueryRejection>) -> Result<Self, Problem> {
         query.map(|Query(query)| query).map_err(|_| {
-            bad("the query may have detail, language, channel, start, end, window and hop, each once")
+            bad("the query may have detail, language, model, channel, start, end, window and hop, each once")
         })
     }
 
@@ -66,6 +69,7 @@ impl DetectQuery {
         Ok(Asked {
             detail,
             language: self.language,
+            model: self.model,
             options: DetectOptions {
                 detail: if detail {
                     Detail::Segments

@@ -87,6 +87,7 @@ pub async fn voice_detection(
             ..DetectOptions::default()
         },
         shape: Shape::VoiceDetection(named),
+        model: None,
     };
     answer(&app, order, move || {
         let body: Body = read(&bytes)?;
