@@ -38,12 +38,14 @@ endif
 	@scripts/skipped
 
 test-full: export REQUIRE_MOTO = 1
-test-full: $(VENV)/bin/moto_server test ## make test, then what needs tools from PyPI, which it installs
+test-full: $(VENV)/bin/schemathesis test ## make test, then what needs tools from PyPI, which it installs
 	$(VENV)/bin/cfn-lint template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam validate --lint --template-file template.yaml
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke
 	@# With the binaries that the tests were run with.
 	$(VENV)/bin/python scripts/local-aws --bin target/debug --port 8765 --aws-port 8766 --try tests/data/human/*.mp3 tests/data/ai/*.mp3
+	$(VENV)/bin/python scripts/schemathesis --bin target/debug/voxproof
+	$(VENV)/bin/python scripts/snippets --bin target/debug/voxproof
 	python3 training/test_fetch_sources.py
 	python3 training/test_packages.py
 	$(MAKE) test-page
@@ -58,10 +60,10 @@ test-page: ## the page in headless Chromium: uploads, microphone, languages, acc
 	fi
 
 # The last of the requirements to be added: a folder made before it is made complete.
-$(VENV)/bin/moto_server: scripts/requirements.txt
+$(VENV)/bin/moto_server $(VENV)/bin/schemathesis &: scripts/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r scripts/requirements.txt
-	touch $@
+	touch $(VENV)/bin/moto_server $(VENV)/bin/schemathesis
 
 lint: ## formatting, clippy on every feature, licences and sources of the dependencies
 	$(CARGO) fmt --check

@@ -5,9 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use crate::audio::{self, DecodeLimits, SAMPLE_RATE, Waveform};
-use crate::detector::{Detail, DetectError, Detection, Detector, inconclusive};
+use crate::detector::{DetectError, Detection, Detector, inconclusive};
 use crate::features::FeatureError;
 use crate::model::Evidence;
+use crate::options::Detail;
 
 /// A recording up to this long is judged whole, as a synchronous call judges it: 10 minutes, in samples.
 const WHOLE: usize = 600 * SAMPLE_RATE as usize;
@@ -20,6 +21,12 @@ const LONGEST: Duration = Duration::from_secs(12 * 3600);
 
 /// Probabilities are kept this far from 0 and 1 before their logarithms are taken.
 const EDGE: f64 = 1e-12;
+
+/// Log-odds of a P(AI), finite.
+pub(crate) fn log_odds(ai_probability: f64) -> f64 {
+    let p = ai_probability.clamp(EDGE, 1.0 - EDGE);
+    (p / (1.0 - p)).ln()
+}
 
 impl Detector {
     /// Judges a recording of up to 12 hours, with warnings and segments.
@@ -111,8 +118,7 @@ impl<'a> Pieces<'a> {
             }
         };
         let weight = found.segments.len() as f64;
-        let p = found.ai_probability.clamp(EDGE, 1.0 - EDGE);
-        self.sum += (p / (1.0 - p)).ln() * weight;
+        self.sum += log_odds(found.ai_probability) * weight;
         self.outlying += found.out_of_distribution.unwrap_or(0.0) * weight;
         self.evidence
             .extend(found.evidence.take().map(|evidence| (evidence, weight)));

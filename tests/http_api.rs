@@ -105,6 +105,7 @@ async fn detail_gives_the_whole_verdict() {
             "model",
             "out_of_distribution",
             "segments",
+            "timings",
             "warnings"
         ]
     );

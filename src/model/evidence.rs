@@ -18,6 +18,7 @@ use crate::features::aspects::{Aspect, NETWORK};
 
 /// What one aspect of the speech says.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Contribution {
     /// Stable name of the aspect, see [`crate::features::aspects`].
     pub group: &'static str,

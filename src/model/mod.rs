@@ -8,6 +8,7 @@ mod artifact;
 mod boosting;
 mod ensemble;
 mod evidence;
+pub mod figures;
 mod forest;
 pub mod kernel;
 mod logistic;
@@ -58,6 +59,7 @@ pub struct Model {
 
 /// What is known of a model besides its weights.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct ModelInfo {
     /// Name by which it is selected, for example `classic`.
     pub name: String,
