@@ -59,6 +59,7 @@ lint: ## formatting, clippy on every feature, licences and sources of the depend
 	$(CARGO) clippy --no-default-features --features server -- -D warnings
 	$(CARGO) clippy --no-default-features --features lambda --bin lambda_api -- -D warnings
 	$(CARGO) clippy --no-default-features --features scorer --bin lambda_scorer -- -D warnings
+	$(CARGO) clippy --no-default-features --features server,lambda,scorer,otel --bins -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --all-features check licenses bans sources; \
 	else echo "SKIPPED: cargo deny (cargo install cargo-deny --locked)"; fi
 

@@ -21,6 +21,8 @@ pub mod results;
 pub mod router;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "otel")]
+pub mod traces;
 pub mod uploads;
 
 pub use auth::Access;

@@ -98,7 +98,10 @@ pub fn router_with(
         Some(cors) => router.layer(cors),
         None => router,
     };
-    router.layer(from_fn(envelope)).with_state(app)
+    let router = router.layer(from_fn(envelope));
+    #[cfg(feature = "otel")]
+    let router = router.layer(from_fn(super::traces::traced));
+    router.with_state(app)
 }
 
 async fn not_found() -> Problem {
