@@ -10,7 +10,7 @@
 //!
 //! ```
 //! # let data: &[u8] = &[];
-//! use nanomp3_core::{DecodeError, Decoder, MAX_SAMPLES_PER_FRAME};
+//! use voxproof_nanomp3::{DecodeError, Decoder, MAX_SAMPLES_PER_FRAME};
 //!
 //! let mut decoder = Decoder::new();
 //! let mut pcm = [0f32; MAX_SAMPLES_PER_FRAME]; // or i16, u8, i32, ...
