@@ -72,8 +72,6 @@ pub mod __private {
     }
 }
 
-#[cfg(test)]
-mod tests;
 
 /// The minimum length of the PCM output buffer, in samples.
 pub const MAX_SAMPLES_PER_FRAME: usize = 1152*2;
