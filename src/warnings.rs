@@ -28,10 +28,13 @@ pub enum WarningCode {
     Noisy,
     /// Unlike the clips that the model has learned from.
     OutOfDistribution,
+    /// Parts of a long recording were passed over: they hold no speech that could be judged.
+    PassedOver,
 }
 
 impl WarningCode {
-    /// All codes, in the order in which an answer lists them.
+    /// All codes of a clip, in the order in which an answer lists them. [`WarningCode::PassedOver`], which only a recording of
+    /// more than ten minutes has, comes after them.
     pub const ALL: &'static [Self] = &[
         Self::Short,
         Self::BandLimited,
@@ -49,6 +52,7 @@ impl WarningCode {
             Self::Clipped => "clipped",
             Self::Noisy => "noisy",
             Self::OutOfDistribution => "out_of_distribution",
+            Self::PassedOver => "passed_over",
         }
     }
 
@@ -71,6 +75,9 @@ impl WarningCode {
             Self::OutOfDistribution => {
                 "This does not sound like the speech that the model has learned from, as music, noise or several voices at once do not: the verdict means little."
             }
+            Self::PassedOver => {
+                "Minutes of this recording hold no speech that could be judged and were passed over: the verdict is about the rest."
+            }
         }
     }
 }
@@ -85,6 +92,15 @@ pub struct Warning {
     pub message: &'static str,
 }
 
+impl From<WarningCode> for Warning {
+    fn from(code: WarningCode) -> Self {
+        Self {
+            code,
+            message: code.message(),
+        }
+    }
+}
+
 /// Warnings of a clip by its `quality` and its `outlying` share, see
 /// [`Model::outlying`](crate::model::Model::outlying).
 #[must_use]
@@ -95,12 +111,8 @@ pub fn warnings(quality: &Quality, outlying: Option<f64>) -> Vec<Warning> {
         WarningCode::Clipped => quality.evenness.is_clipped(),
         WarningCode::Noisy => quality.snr < NOISY,
         WarningCode::OutOfDistribution => outlying.is_some_and(|share| share > OUT_OF_DISTRIBUTION),
+        WarningCode::PassedOver => false,
     };
     let codes = WarningCode::ALL.iter().copied().filter(holds);
-    codes
-        .map(|code| Warning {
-            code,
-            message: code.message(),
-        })
-        .collect()
+    codes.map(Warning::from).collect()
 }

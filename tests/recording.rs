@@ -5,7 +5,7 @@ mod audio_support;
 use voxproof::audio::{self, DecodeLimits, SAMPLE_RATE};
 use voxproof::detector::DetectError;
 use voxproof::features::FeatureError;
-use voxproof::{Detection, Detector};
+use voxproof::{Detection, Detector, WarningCode};
 
 const RATE: usize = SAMPLE_RATE as usize;
 
@@ -97,6 +97,11 @@ fn silence_within_is_passed_over_and_silence_alone_is_a_fault() {
     assert_eq!(found.classification, alone.classification);
     assert!((found.ai_probability - alone.ai_probability).abs() < 1e-9);
     assert!(found.segments.iter().all(|segment| segment.start >= 600.0));
+    // What was passed over is told, after the warnings of what was judged.
+    let codes = |found: &Detection| -> Vec<_> { found.warnings.iter().map(|w| w.code).collect() };
+    let mut expected = codes(&alone);
+    expected.push(WarningCode::PassedOver);
+    assert_eq!(codes(&found), expected);
 
     let silence = detector.detect_recording(&wav(&vec![0.0; 630 * RATE]));
     assert_eq!(silence, Err(DetectError::Features(FeatureError::Silent)));

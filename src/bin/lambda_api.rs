@@ -36,6 +36,12 @@ fn start() -> Result<(), Box<dyn Error + Send + Sync>> {
     // Opened, not connected to: the AWS client is made by the first request that needs it.
     let storage = StorageConfig::from_vars(environment)?.open()?.map(Arc::new);
     let service = router_with(Arc::new(detector), &config, storage).map_request(without_stage);
+    // The process is frozen once the answer is given.
+    #[cfg(feature = "otel")]
+    let service = service.then(async |answer| {
+        voxproof::http::traces::flush().await;
+        answer
+    });
     // One event at a time: a second thread would only cost start-up time. Clips are judged on a
     // blocking thread, as on the server.
     tokio::runtime::Builder::new_current_thread()

@@ -49,13 +49,14 @@ fn start() -> Result<(), Box<dyn Error + Send + Sync>> {
             deadline: event.context.deadline(),
             request_id: event.context.request_id,
         };
-        handler
-            .handle(&event.payload, &invocation)
-            .await
-            .map_err(|error| Diagnostic {
-                error_type: "Unfinished".to_owned(),
-                error_message: error.to_string(),
-            })
+        let answer = handler.handle(&event.payload, &invocation).await;
+        // The process is frozen once the answer is given.
+        #[cfg(feature = "otel")]
+        voxproof::http::traces::flush().await;
+        answer.map_err(|error| Diagnostic {
+            error_type: "Unfinished".to_owned(),
+            error_message: error.to_string(),
+        })
     });
     // Objects are judged on blocking threads; one thread is enough to fetch them.
     tokio::runtime::Builder::new_current_thread()

@@ -5,7 +5,7 @@
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -72,6 +72,8 @@ impl LogConfig {
                 });
             }
         };
+        #[cfg(feature = "otel")]
+        super::traces::wanted(lookup)?;
         Ok(Self { levels, format })
     }
 }
@@ -90,6 +92,28 @@ fn levels(list: &str) -> Option<Targets> {
     }
 }
 
+/// Crates whose lines below a warning show what they send: addresses, and so the keys of objects.
+const TALKATIVE: [&str; 7] = [
+    "aws_config",
+    "aws_runtime",
+    "aws_sdk_s3",
+    "aws_sigv4",
+    "aws_smithy_http_client",
+    "aws_smithy_runtime",
+    "aws_smithy_runtime_api",
+];
+
+/// `levels` with nothing but warnings of crates that show keys, unless the list names the crate itself.
+fn without_keys(levels: &Targets) -> Targets {
+    let general = levels.default_level().unwrap_or(LevelFilter::OFF);
+    TALKATIVE
+        .iter()
+        .filter(|name| levels.iter().all(|(target, _)| target != **name))
+        .fold(levels.clone(), |levels, name| {
+            levels.with_target(*name, general.min(LevelFilter::WARN))
+        })
+}
+
 /// Starts logging to standard error. Calls after the first change nothing.
 pub fn init(config: &LogConfig) {
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
@@ -101,10 +125,12 @@ pub fn init(config: &LogConfig) {
             .with_span_list(false)
             .boxed(),
     };
+    let subscriber =
+        tracing_subscriber::registry().with(lines.with_filter(without_keys(&config.levels)));
+    #[cfg(feature = "otel")]
+    let subscriber = subscriber.with(super::traces::layer());
     // An error means that a subscriber is already there, such as a test's: that one is kept.
-    let _ = tracing_subscriber::registry()
-        .with(lines.with_filter(config.levels.clone()))
-        .try_init();
+    let _ = subscriber.try_init();
 }
 
 #[cfg(test)]
@@ -130,6 +156,20 @@ mod tests {
             .levels;
         assert!(levels.would_enable("voxproof::http", &tracing::Level::DEBUG));
         assert!(!levels.would_enable("hyper", &tracing::Level::WARN));
+    }
+
+    #[test]
+    fn crates_that_show_keys_only_warn_unless_they_are_named() {
+        let levels = |list: &str| without_keys(&list.parse().unwrap());
+        let debug = levels("debug");
+        assert!(debug.would_enable("voxproof::scorer", &tracing::Level::DEBUG));
+        assert!(debug.would_enable("aws_sdk_s3::operation", &tracing::Level::WARN));
+        assert!(!debug.would_enable("aws_sdk_s3::operation", &tracing::Level::INFO));
+        assert!(!debug.would_enable("aws_smithy_runtime::client", &tracing::Level::DEBUG));
+        assert!(!levels("off").would_enable("aws_config", &tracing::Level::ERROR));
+        let named = levels("info,aws_sdk_s3=trace");
+        assert!(named.would_enable("aws_sdk_s3", &tracing::Level::TRACE));
+        assert!(!named.would_enable("aws_config", &tracing::Level::INFO));
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub mod service;
 pub mod shared_store;
 #[cfg(feature = "server")]
 pub mod stream;
+#[cfg(feature = "otel")]
+pub mod traces;
 pub mod uploads;
 pub mod voice_detection;
 

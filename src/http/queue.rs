@@ -70,7 +70,10 @@ impl Queue {
                     .map_err(|_| QueueError::Full)?
             }
         };
+        // A stretch of a request's trace; what lies before it is the wait.
+        let span = tracing::debug_span!("judge");
         tokio::task::spawn_blocking(move || {
+            let _entered = span.entered();
             // The worker is free when the work is done, not when its caller stops waiting.
             let _slot = slot;
             job()

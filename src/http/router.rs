@@ -176,7 +176,10 @@ pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storag
     };
     #[cfg(feature = "server")]
     let router = router.layer(from_fn_with_state(metrics, count));
-    router.layer(from_fn(envelope)).with_state(app)
+    let router = router.layer(from_fn(envelope));
+    #[cfg(feature = "otel")]
+    let router = router.layer(from_fn(super::traces::traced));
+    router.with_state(app)
 }
 
 async fn not_found() -> Problem {

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use super::notification::{Delivery, Job, Message, Told, Unreadable};
 use super::report::{Entry, Reporter};
@@ -145,7 +146,7 @@ impl Handler {
                 let _place = places.acquire().await;
                 let left = invocation.deadline.duration_since(SystemTime::now());
                 let scored = if left.is_ok_and(|left| left >= LEAST_TIME) {
-                    scorer.score(&object).await
+                    scorer.score(&object).instrument(object_span()).await
                 } else {
                     Err(Retry::OutOfTime)
                 };
@@ -174,6 +175,11 @@ impl Handler {
         }
         outcomes
     }
+}
+
+/// What a trace has of an object: its time, and nothing that names it.
+fn object_span() -> tracing::Span {
+    tracing::debug_span!("score object", otel.kind = "consumer")
 }
 
 impl Told {

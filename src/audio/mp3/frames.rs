@@ -1,15 +1,15 @@
 //! From one MP3 frame to samples: by Symphonia, or at 24 kHz by nanomp3.
 //!
 //! Symphonia is the faster one. At 24 kHz ffmpeg, which the replaced stack used, departs from the standard in one band
-//! edge, and a copy of nanomp3 (a safe port of minimp3) departs with it: see vendor/nanomp3-core/README.md.
+//! edge, and a copy of nanomp3 (a safe port of minimp3) departs with it: see vendor/voxproof-nanomp3/README.md.
 
-use nanomp3_core::{DecodeError, Decoder as Nano, MAX_SAMPLES_PER_FRAME};
 use symphonia::core::audio::{Audio, GenericAudioBufferRef};
 use symphonia::core::codecs::audio::well_known::CODEC_ID_MP3;
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::packet::PacketRef;
 use symphonia::core::units::{Duration, Timestamp};
 use symphonia::default::codecs::MpaDecoder;
+use voxproof_nanomp3::{DecodeError, Decoder as Nano, MAX_SAMPLES_PER_FRAME};
 
 use super::header::FrameHeader;
 

@@ -60,6 +60,8 @@ pub fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     });
     // A clip still being judged for a caller that is gone must not hold the exit up.
     runtime.shutdown_background();
+    #[cfg(feature = "otel")]
+    voxproof::http::traces::shutdown();
     served.map_err(|error| Failure::Run(error.to_string()))?;
     Ok(ExitCode::SUCCESS)
 }

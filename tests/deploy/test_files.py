@@ -1,0 +1,152 @@
+"""The files of the platforms: against the platforms' own schemas and tools where those are installed, and against what they
+refer to in this repository."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DEPLOY = ROOT / "deploy"
+# The tools of scripts/requirements-deploy.txt stand beside the Python that runs this.
+TOOLS = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin"])
+
+
+def tool(name):
+    """The path of a program; without it the test is skipped by name."""
+    found = shutil.which(name, path=TOOLS)
+    if not found:
+        raise unittest.SkipTest(f"{name} is not installed")
+    return found
+
+
+def yaml(path):
+    from ruamel.yaml import YAML
+
+    return list(YAML(typ="safe").load_all(path.read_text()))
+
+
+class Files(unittest.TestCase):
+    def passes(self, *command, **more):
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=ROOT, timeout=120, **more)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def test_dockerfile(self):
+        self.passes(tool("hadolint"), DEPLOY / "docker/Dockerfile")
+        # What the build copies is let through by the ignore file.
+        ignore = (ROOT / ".dockerignore").read_text()
+        self.assertEqual(ignore, (DEPLOY / "docker/Dockerfile.dockerignore").read_text())
+        for needed in ("Cargo.lock", "src", "vendor", "models/*.bin", "LICENSE-MIT"):
+            self.assertIn(f"!{needed}\n", ignore)
+
+    def test_schemas(self):
+        schema = tool("check-jsonschema")
+        self.passes(schema, "--builtin-schema", "vendor.compose-spec", DEPLOY / "docker/compose.yaml")
+        self.passes(schema, "--builtin-schema", "vendor.github-workflows", *(ROOT / ".github/workflows").glob("*.yml"))
+
+    def test_compose_mounts_exist(self):
+        tool("check-jsonschema")
+        services = yaml(DEPLOY / "docker/compose.yaml")[0]["services"]
+        mounts = [mount for service in services.values() for mount in service.get("volumes", []) if mount.startswith(".")]
+        self.assertGreater(len(mounts), 2)
+        for mount in mounts:
+            self.assertTrue((DEPLOY / "docker" / mount.split(":")[0]).exists(), mount)
+
+    def test_kubernetes(self):
+        validate = tool("kubernetes-validate")
+        files = [file for file in (DEPLOY / "kubernetes").glob("*.yaml") if file.name != "kustomization.yaml"]
+        listed = yaml(DEPLOY / "kubernetes/kustomization.yaml")[0]["resources"]
+        self.assertEqual(sorted(file.name for file in files), sorted(listed))
+        self.passes(validate, "--strict", *files)
+        pod = yaml(DEPLOY / "kubernetes/deployment.yaml")[0]["spec"]["template"]
+        selectors = [yaml(DEPLOY / "kubernetes" / name)[0]["spec"] for name in ("service.yaml", "disruption.yaml", "network.yaml")]
+        for spec in selectors:
+            selector = spec.get("podSelector", spec.get("selector"))
+            selector = selector.get("matchLabels", selector)
+            self.assertEqual(selector, pod["metadata"]["labels"])
+
+    def test_kustomize(self):
+        kubectl = tool("kubectl")
+        built = self.passes(kubectl, "kustomize", DEPLOY / "kubernetes")
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write(built)
+            file.flush()
+            self.passes(tool("kubernetes-validate"), "--strict", file.name)
+
+    def test_cloud_run(self):
+        tool("check-jsonschema")
+        service = yaml(DEPLOY / "cloudrun/service.yaml")[0]
+        self.assertEqual((service["apiVersion"], service["kind"]), ("serving.knative.dev/v1", "Service"))
+        container, = service["spec"]["template"]["spec"]["containers"]
+        self.assertEqual(container["ports"], [{"name": "h2c", "containerPort": 8080}])
+        # PORT is Cloud Run's own; naming it is refused there.
+        self.assertNotIn("PORT", [variable["name"] for variable in container["env"]])
+        # A Knative service's pod is a pod: its schema is Kubernetes'. The annotations are Google's.
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "voxproof"},
+               "spec": {"containers": [container | {"name": "voxproof"}]}}
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(pod, file)
+            file.flush()
+            self.passes(tool("kubernetes-validate"), "--strict", file.name)
+
+    def test_platform_files_name_what_exists(self):
+        tool("check-jsonschema")
+        railway = json.loads((ROOT / "railway.json").read_text())
+        render = yaml(ROOT / "render.yaml")[0]["services"][0]
+        ocean = yaml(ROOT / ".do/app.yaml")[0]["services"][0]
+        heroku = yaml(ROOT / "heroku.yml")[0]
+        for dockerfile in (railway["build"]["dockerfilePath"], render["dockerfilePath"], ocean["dockerfile_path"],
+                           heroku["build"]["docker"]["web"]):
+            self.assertTrue((ROOT / dockerfile).is_file(), dockerfile)
+        paths = {railway["deploy"]["healthcheckPath"], render["healthCheckPath"], ocean["health_check"]["http_path"]}
+        self.assertEqual(paths, {"/health"})
+        self.assertEqual(json.loads((ROOT / "app.json").read_text())["stack"], "container")
+        # The image's entry point, and Heroku's, which replaces it.
+        dockerfile = (DEPLOY / "docker/Dockerfile").read_text()
+        self.assertIn('ENTRYPOINT ["/usr/local/bin/voxproof"]', dockerfile)
+        self.assertEqual(heroku["run"]["web"]["command"], ["/usr/local/bin/voxproof", "serve"])
+        self.assertRegex((ROOT / "Procfile").read_text(), r"^web: \S*/voxproof serve\n$")
+
+    def test_systemd_unit(self):
+        analyze = tool("systemd-analyze")
+        with tempfile.TemporaryDirectory() as folder:
+            # The program is where it will be installed; here it is not.
+            unit = Path(folder) / "voxproof.service"
+            unit.write_text((DEPLOY / "ec2/voxproof.service").read_text().replace("/usr/local/bin/voxproof", "/bin/true"))
+            said = self.passes(analyze, "verify", "--man=no", unit)
+            self.assertNotIn("voxproof.service:", said)
+            said = self.passes(analyze, "security", "--offline=true", unit)
+        level = float(re.search(r"exposure level for voxproof.service: ([0-9.]+)", said).group(1))
+        self.assertLess(level, 2.0)
+
+    def test_nginx_site(self):
+        nginx = tool("nginx")
+        with tempfile.TemporaryDirectory() as folder:
+            here = Path(folder)
+            self.passes(tool("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-subj", "/CN=voxproof.example", "-keyout", here / "key.pem", "-out", here / "chain.pem")
+            site = (DEPLOY / "ec2/nginx.conf").read_text()
+            for there, instead in (("/etc/letsencrypt/live/voxproof.example/fullchain.pem", here / "chain.pem"),
+                                   ("/etc/letsencrypt/live/voxproof.example/privkey.pem", here / "key.pem"),
+                                   ("/etc/nginx/voxproof-proxy.inc", DEPLOY / "ec2/nginx-proxy.inc")):
+                self.assertIn(there, site)
+                site = site.replace(there, str(instead))
+            (here / "site.conf").write_text(site)
+            (here / "nginx.conf").write_text(f"pid {here}/pid; events {{}} http {{ include {here}/site.conf; }}\n")
+            said = self.passes(nginx, "-t", "-c", here / "nginx.conf", "-e", here / "error.log")
+            self.assertNotIn("[warn]", said)
+
+    def test_scripts_are_shell(self):
+        self.passes("bash", "-n", DEPLOY / "ec2/user-data.sh")
+        unit = "/etc/systemd/system/voxproof.service"
+        self.assertIn(unit, (DEPLOY / "ec2/user-data.sh").read_text())
+        self.assertIn(unit, (DEPLOY / "ec2/voxproof.service").read_text())
+
+
+if __name__ == "__main__":
+    unittest.main()
