@@ -55,6 +55,9 @@ pub struct Fusion {
     pub slope: f64,
     /// Its offset.
     pub offset: f64,
+    /// Whether the weights were given rather than fitted.
+    #[serde(default)]
+    pub given_weights: bool,
 }
 
 impl fmt::Display for Fusion {
@@ -65,8 +68,13 @@ impl fmt::Display for Fusion {
             .collect();
         write!(
             f,
-            "log-odds added as {}; for each fold, weights and calibration come from the others",
-            parts.join(" + ")
+            "log-odds added as {}; for each fold, {} from the others",
+            parts.join(" + "),
+            if self.given_weights {
+                "the calibration comes"
+            } else {
+                "weights and calibration come"
+            }
         )
     }
 }
@@ -110,6 +118,7 @@ impl Fusion {
             weights,
             slope: 1.0,
             offset: 0.0,
+            given_weights: given.is_some(),
         };
         let sums: Vec<f64> = rows.iter().map(|row| fusion.sum(row)).collect();
         let Calibration { slope, offset } = platt(&sums, is_ai);

@@ -38,12 +38,12 @@ pub struct PackArgs {
     /// P(AI) above which the verdict is AI_GENERATED
     #[arg(long, default_value_t = 0.5)]
     threshold: f64,
-    /// One line on what it was trained on
-    #[arg(long, default_value = "")]
-    training_data: String,
-    /// One line with the settings of the training
-    #[arg(long, default_value = "")]
-    settings: String,
+    /// One line on what it was trained on [default: what the artifact of --features says]
+    #[arg(long)]
+    training_data: Option<String>,
+    /// One line with the settings of the training [default: the network's layers, and what the artifact of --features says]
+    #[arg(long)]
+    settings: Option<String>,
 }
 
 /// Packs, verifies by loading, writes, and prints what is known of the model as JSON.
@@ -59,6 +59,7 @@ pub fn run(args: &PackArgs) -> Result<ExitCode, Failure> {
             weights: vec![1.0],
             slope: Calibration::LOG_ODDS.slope,
             offset: Calibration::LOG_ODDS.offset,
+            given_weights: true,
         },
     };
     let parts = 1 + usize::from(args.features.is_some());
@@ -71,20 +72,28 @@ pub fn run(args: &PackArgs) -> Result<ExitCode, Failure> {
     }
     let network: Network =
         serde_json::from_slice(&read(&args.weights)?).map_err(|e| refused(&args.weights, &e))?;
+    let layers = network.layers.len();
     let network =
         NetworkPart::new(&network, fusion.weights[0]).map_err(|e| refused(&args.weights, &e))?;
+    let (mut training_data, mut settings) =
+        (String::new(), format!("network: {layers} convolutions"));
     let features = match &args.features {
-        Some(path) => Some(
-            FeaturePart::from_artifact(&read(path)?, fusion.weights[1])
-                .map_err(|e| refused(path, &e))?,
-        ),
+        Some(path) => {
+            let bytes = read(path)?;
+            let part = Model::from_bytes(&bytes).map_err(|e| refused(path, &e))?;
+            let info = part.info();
+            training_data.clone_from(&info.training_data);
+            settings = format!("{settings}; {}: {}", info.estimator, info.settings);
+            let part = FeaturePart::from_artifact(&bytes, fusion.weights[1]);
+            Some(part.map_err(|e| refused(path, &e))?)
+        }
         None => None,
     };
     let mut ensemble = Ensemble {
         name: args.name.clone(),
         version: args.version.clone().unwrap_or_default(),
-        training_data: args.training_data.clone(),
-        settings: args.settings.clone(),
+        training_data: args.training_data.clone().unwrap_or(training_data),
+        settings: args.settings.clone().unwrap_or(settings),
         threshold: args.threshold,
         network: Some(network),
         features,
