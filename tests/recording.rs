@@ -73,6 +73,9 @@ fn a_long_one_has_the_mean_log_odds_of_its_pieces_weighted_by_their_segments() {
         "{} {expected}",
         whole.ai_probability
     );
+    let evidence = whole.evidence.expect("the default model tells");
+    let off = evidence.log_odds() - sum / weight;
+    assert!(off.abs() < 1e-6, "{off}");
     assert_eq!(whole.segments, segments);
     assert!(whole.segments.is_sorted_by(|a, b| a.start < b.start));
     // What differs along the recording is seen along it.

@@ -61,7 +61,8 @@ export class Card {
     this.update();
     try {
       const picture = samples(this.file);
-      const hash = sha256(this.file);
+      // What is not needed for a verdict does not stand in its way.
+      const hash = sha256(this.file).catch(() => undefined);
       this.verdict = await judge(this.file, key, (share) => {
         this.sent = share;
         this.state = share < 1 ? 'sending' : 'judging';
@@ -304,9 +305,11 @@ export class Card {
 
   /** Prints this card alone. */
   print() {
-    for (const other of document.querySelectorAll('.card')) other.classList.toggle('not-printed', other !== this.element);
+    const others = () => document.querySelectorAll('.card');
+    for (const other of others()) other.classList.toggle('not-printed', other !== this.element);
+    // Some browsers return from print() before they print.
+    window.addEventListener('afterprint', () => others().forEach((other) => other.classList.remove('not-printed')), { once: true });
     window.print();
-    for (const other of document.querySelectorAll('.card')) other.classList.remove('not-printed');
   }
 }
 

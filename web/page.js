@@ -25,6 +25,7 @@ function stored(storage, name, value) {
 let key = stored('sessionStorage', 'key');
 
 function add(files) {
+  if (!files.length) return;
   for (const file of files) {
     const card = new Card(file, { changed: ended, removed, retry });
     cards.push(card);

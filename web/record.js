@@ -30,7 +30,10 @@ export async function record(onTick, full) {
     const seconds = (performance.now() - started) / 1000;
     // -60 dB is nothing, 0 dB is all.
     onTick(seconds, Math.max(0, Math.min(1, 1 + Math.log10(rms + 1e-9) / 3)));
-    if (seconds > MOST_SECONDS) full();
+    if (seconds > MOST_SECONDS) {
+      clearInterval(timer);
+      full();
+    }
   }, 100);
   recorder.start(1000);
 

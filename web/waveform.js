@@ -1,10 +1,13 @@
 // The picture of a recording: its waveform, coloured by the probability of AI, and that probability as a line.
 
 const RATE = 16_000;
+/** Larger files are not drawn: decoded, they would take gigabytes. */
+const MOST_BYTES = 100e6;
 const LIKELY = 0.65;
 
 /** Samples of a recording, mono at 16 kHz; nothing where this browser cannot decode what the server can. */
 export async function samples(file) {
+  if (file.size > MOST_BYTES) return undefined;
   try {
     const context = new OfflineAudioContext(1, 1, RATE);
     const buffer = await context.decodeAudioData(await file.arrayBuffer());

@@ -10,11 +10,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 import { LANGUAGES, TEXTS } from '../../web/texts.js';
 
-const ROOT = path.resolve(import.meta.dirname, '../..');
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const BINARY = process.env.VOXPROOF ?? path.join(ROOT, 'target/debug/voxproof');
 const PICTURES = process.env.SCREENSHOTS ?? path.join(ROOT, 'target/page-screenshots');
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
