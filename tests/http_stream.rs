@@ -147,17 +147,34 @@ async fn silence_has_no_verdict_and_is_no_fault_until_the_end() {
 
 #[tokio::test]
 async fn what_a_caller_may_not_do_closes_the_stream_with_a_reason() {
-    let server = start(Some(Duration::from_millis(300))).await;
-    for (message, close, code) in [
-        (Message::Binary(vec![0; 3].into()), 1007, "invalid_request"),
-        (Message::Text("hello".into()), 1003, "invalid_request"),
-        (Message::Ping(vec![].into()), 1008, "request_timeout"),
+    let server = start(None).await;
+    let impatient = start(Some(Duration::from_millis(300))).await;
+    for (server, message, close, code) in [
+        (
+            &server,
+            Message::Binary(vec![0; 3].into()),
+            1007,
+            "invalid_request",
+        ),
+        (
+            &server,
+            Message::Text("hello".into()),
+            1003,
+            "invalid_request",
+        ),
+        (
+            &impatient,
+            Message::Ping(Default::default()),
+            1008,
+            "request_timeout",
+        ),
     ] {
-        let mut socket = connect(&server, "rate=16000", KEY).await.unwrap();
+        let mut socket = connect(server, "rate=16000", KEY).await.unwrap();
         socket.send(message).await.unwrap();
         let (said, closed) = listen(&mut socket).await;
+        let kind = said[0]["type"].as_str();
         assert_eq!(
-            (said[0]["type"].as_str(), said[0]["code"].as_str()),
+            (kind, said[0]["code"].as_str()),
             (Some("error"), Some(code))
         );
         assert_eq!(closed, close);

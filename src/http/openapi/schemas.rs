@@ -11,8 +11,8 @@ use crate::http::health::{Health, Ready};
 use crate::http::models::{Described, Served};
 use crate::http::problem::Code;
 use crate::language::Language;
-use crate::model::ModelInfo;
 use crate::model::figures::Figures;
+use crate::model::{Contribution, ModelInfo};
 use crate::options::Stretches;
 use crate::timings::Milliseconds;
 use crate::warnings::{Warning, WarningCode};
@@ -27,6 +27,7 @@ pub fn all() -> Map<String, Value> {
     let mut all: Map<String, Value> = [
         derived::<Brief>(),
         derived::<Classification>(),
+        derived::<Contribution>(),
         derived::<Described>(),
         derived::<Detailed>(),
         derived::<Figures>(),
