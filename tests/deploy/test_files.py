@@ -10,6 +10,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import site_files as site
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEPLOY = ROOT / "deploy"
 # The tools of scripts/requirements-deploy.txt stand beside the Python that runs this.
@@ -126,19 +128,9 @@ class Files(unittest.TestCase):
 
     def test_nginx_site(self):
         nginx = tool("nginx")
+        tool("openssl")
         with tempfile.TemporaryDirectory() as folder:
-            here = Path(folder)
-            self.passes(tool("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-subj", "/CN=voxproof.example", "-keyout", here / "key.pem", "-out", here / "chain.pem")
-            site = (DEPLOY / "ec2/nginx.conf").read_text()
-            for there, instead in (("/etc/letsencrypt/live/voxproof.example/fullchain.pem", here / "chain.pem"),
-                                   ("/etc/letsencrypt/live/voxproof.example/privkey.pem", here / "key.pem"),
-                                   ("/etc/nginx/voxproof-proxy.inc", DEPLOY / "ec2/nginx-proxy.inc")):
-                self.assertIn(there, site)
-                site = site.replace(there, str(instead))
-            (here / "site.conf").write_text(site)
-            (here / "nginx.conf").write_text(f"pid {here}/pid; events {{}} http {{ include {here}/site.conf; }}\n")
-            said = self.passes(nginx, "-t", "-c", here / "nginx.conf", "-e", here / "error.log")
+            said = self.passes(nginx, "-t", "-c", site.write(Path(folder)), "-e", f"{folder}/error.log")
             self.assertNotIn("[warn]", said)
 
     def test_scripts_are_shell(self):
