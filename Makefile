@@ -1,6 +1,6 @@
 # `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run serve local-aws test test-full bench train evaluate fused evaluate-kernel check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-ScorerFunction clean
+.PHONY: help run serve local-aws test test-full test-page bench train evaluate fused evaluate-kernel check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-ScorerFunction clean
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -38,20 +38,32 @@ endif
 	@scripts/skipped
 
 test-full: export REQUIRE_MOTO = 1
-test-full: $(VENV)/bin/moto_server test ## make test, then what needs tools from PyPI, which it installs
+test-full: $(VENV)/bin/schemathesis test ## make test, then what needs tools from PyPI, which it installs
 	$(VENV)/bin/cfn-lint template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam validate --lint --template-file template.yaml
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke
 	@# With the binaries that the tests were run with.
 	$(VENV)/bin/python scripts/local-aws --bin target/debug --port 8765 --aws-port 8766 --try tests/data/human/*.mp3 tests/data/ai/*.mp3
+	$(VENV)/bin/python scripts/schemathesis --bin target/debug/voxproof
+	$(VENV)/bin/python scripts/snippets --bin target/debug/voxproof
 	python3 training/test_fetch_sources.py
 	python3 training/test_packages.py
+	$(MAKE) test-page
+
+CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome))
+test-page: ## the page in headless Chromium: uploads, microphone, languages, accessibility
+	@if [ -z "$(CHROMIUM)" ] || ! command -v node >/dev/null || ! command -v npm >/dev/null || ! command -v ffmpeg >/dev/null; then \
+		echo "SKIPPED: tests of the page (chromium, node, npm and ffmpeg are needed)"; [ -z "$(REQUIRE_PAGE)" ]; \
+	else \
+		$(CARGO) build --all-features --bin voxproof && cd tests/page && npm ci --no-fund --no-audit --silent && \
+		CHROMIUM="$(CHROMIUM)" npm test; \
+	fi
 
 # The last of the requirements to be added: a folder made before it is made complete.
-$(VENV)/bin/moto_server: scripts/requirements.txt
+$(VENV)/bin/moto_server $(VENV)/bin/schemathesis &: scripts/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r scripts/requirements.txt
-	touch $@
+	touch $(VENV)/bin/moto_server $(VENV)/bin/schemathesis
 
 lint: ## formatting, clippy on every feature, licences and sources of the dependencies
 	$(CARGO) fmt --check

@@ -6,6 +6,8 @@
 //!           +-> features of another set ----------------------------------------------------------------------+
 //! ```
 
+use std::time::Instant;
+
 use serde::Serialize;
 
 use crate::audio::{SAMPLE_RATE, Waveform, resample};
@@ -14,15 +16,14 @@ use crate::features::dynamic::{MAX_SECONDS, RATE, Speech, prepare, stft::HOP};
 use crate::features::{Extractor, FeatureError, FeatureVector, MIN_SECONDS, Scratch, time_domain};
 use crate::model::Model;
 use crate::model::network::{RunScratch, Runner, Window};
+use crate::options::Stretches;
+use crate::timings::{Stage, Timings};
 
-/// A clip longer than this has more than one stretch, in seconds.
-const ONE_STRETCH_SECONDS: f64 = 4.0;
-/// Length of a stretch, in seconds.
-const STRETCH_SECONDS: usize = 3;
-/// From one stretch's start to the next one's, in seconds.
-const STRETCH_STEP_SECONDS: usize = 1;
-/// Most stretches of a clip, five minutes of them; those of a longer one lie further apart, so that its time is bounded.
+/// Most stretches of a clip, five minutes of the default ones; those of a longer clip lie further apart, so that its time
+/// is bounded.
 const MOST_STRETCHES: usize = 300;
+/// Most sound in all stretches together, in seconds: long ones are fewer.
+const MOST_STRETCHED_SECONDS: f64 = 900.0;
 
 /// Plans and tables of what a model takes; shared between threads.
 #[derive(Debug)]
@@ -39,10 +40,13 @@ pub struct AnalysisScratch {
     bands: BandsScratch,
     frames: Vec<f32>,
     run: RunScratch,
+    /// What each stage took, summed up until it is taken.
+    pub(crate) timings: Timings,
 }
 
 /// The score of one stretch of the clip.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Segment {
     /// Start, in seconds.
     pub start: f64,
@@ -61,6 +65,17 @@ pub struct Analysis {
     pub segments: Vec<Segment>,
     /// How far the clip is from the training, see [`Model::outlying`]; `None` where the model cannot tell.
     pub outlying: Option<f64>,
+    /// What P(AI) was made of.
+    pub inputs: Inputs,
+}
+
+/// What a model's parts made or took of a clip: the inputs of [`Model::fuse`] and [`Model::evidence`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Inputs {
+    /// The network's mean logit; `None` without a network.
+    pub logit: Option<f64>,
+    /// The values of the model's set; `None` without one.
+    pub features: Option<FeatureVector>,
 }
 
 impl Analyser {
@@ -93,13 +108,31 @@ impl Analyser {
         stretches: bool,
         scratch: &mut AnalysisScratch,
     ) -> Result<Analysis, FeatureError> {
+        self.judge_in(waveform, stretches.then(Stretches::default), scratch)
+    }
+
+    /// Judges `waveform` as [`Analyser::judge`] does, in stretches of the caller's choice. A clip no longer than a window and
+    /// a hop is one stretch.
+    ///
+    /// # Errors
+    /// As [`Analyser::judge`].
+    pub fn judge_in(
+        &self,
+        waveform: &Waveform,
+        stretches: Option<Stretches>,
+        scratch: &mut AnalysisScratch,
+    ) -> Result<Analysis, FeatureError> {
         let mut analysis = self.judge_whole(waveform, scratch)?;
         let seconds = waveform.duration_seconds();
-        if stretches {
+        if let Some(stretches) = stretches {
+            let before = scratch.timings;
+            let started = Instant::now();
             let mut segments = Vec::new();
-            if seconds > ONE_STRETCH_SECONDS {
-                self.judge_stretches(waveform, scratch, &mut segments);
+            if seconds > stretches.window() + stretches.hop() {
+                self.judge_stretches(waveform, stretches, scratch, &mut segments);
             }
+            scratch.timings = before;
+            scratch.timings.add(Stage::Segments, started);
             if segments.is_empty() {
                 segments.push(Segment {
                     start: 0.0,
@@ -121,8 +154,11 @@ impl Analyser {
             return self.judge_with_network(runner, bands, waveform, scratch);
         }
         let extractor = self.extractor.as_ref().expect("a model has a part");
+        let started = Instant::now();
         let features = extractor.extract(waveform, &mut scratch.features)?;
+        let started = scratch.timings.add(Stage::Features, started);
         let ai_probability = self.model.fuse(None, Some(&features));
+        scratch.timings.add(Stage::Model, started);
         Ok(Analysis {
             ai_probability,
             segments: vec![Segment {
@@ -131,6 +167,10 @@ impl Analyser {
                 ai_probability,
             }],
             outlying: self.model.outlying(&features),
+            inputs: Inputs {
+                logit: None,
+                features: Some(features),
+            },
         })
     }
 
@@ -138,16 +178,20 @@ impl Analyser {
     fn judge_stretches(
         &self,
         waveform: &Waveform,
+        stretches: Stretches,
         scratch: &mut AnalysisScratch,
         out: &mut Vec<Segment>,
     ) {
         let samples = waveform.samples();
         let rate = SAMPLE_RATE as usize;
-        let last = samples.len().saturating_sub(STRETCH_SECONDS * rate);
-        let step = (STRETCH_STEP_SECONDS * rate).max(last.div_ceil(MOST_STRETCHES - 1));
+        let in_samples = |seconds: f64| (seconds * f64::from(SAMPLE_RATE)).round() as usize;
+        let window = in_samples(stretches.window());
+        let most = ((MOST_STRETCHED_SECONDS / stretches.window()) as usize).min(MOST_STRETCHES);
+        let last = samples.len().saturating_sub(window);
+        let step = in_samples(stretches.hop()).max(last.div_ceil(most - 1));
         let starts = (0..last).step_by(step);
         for start in starts.chain([last]) {
-            let end = (start + STRETCH_SECONDS * rate).min(samples.len());
+            let end = (start + window).min(samples.len());
             let stretch = Waveform::new(samples[start..end].to_vec());
             if let Ok(analysis) = self.judge_whole(&stretch, scratch) {
                 out.push(Segment {
@@ -172,6 +216,7 @@ impl Analyser {
         if seconds < MIN_SECONDS {
             return Err(FeatureError::TooShort { seconds });
         }
+        let started = Instant::now();
         time_domain::analyse(waveform.samples())?;
         let at_16_khz = resample(waveform.samples(), SAMPLE_RATE, RATE);
         let speech = prepare::prepare_all(at_16_khz)?;
@@ -180,6 +225,7 @@ impl Analyser {
             .as_ref()
             .map(|extractor| extractor.extract_prepared(waveform, &speech, &mut scratch.features))
             .transpose()?;
+        let started = scratch.timings.add(Stage::Features, started);
         let windows = windows(runner, bands, &speech, scratch);
 
         let mean = windows.iter().map(|w| w.logit).sum::<f64>() / windows.len() as f64;
@@ -194,13 +240,19 @@ impl Analyser {
                 ai_probability: fuse(window.logit, &features),
             }
         };
-        Ok(Analysis {
+        let analysis = Analysis {
             ai_probability: fuse(mean, &features),
             segments: windows.iter().map(segment).collect(),
             outlying: features
                 .as_ref()
                 .and_then(|features| self.model.outlying(features)),
-        })
+            inputs: Inputs {
+                logit: Some(mean),
+                features,
+            },
+        };
+        scratch.timings.add(Stage::Model, started);
+        Ok(analysis)
     }
 }
 

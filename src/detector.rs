@@ -1,16 +1,19 @@
 //! The one place where audio, features and model are joined; every entry point calls it.
 
 use std::sync::Mutex;
+use std::time::Instant;
 
 use serde::Serialize;
 
 pub use crate::analysis::Segment;
-use crate::analysis::{Analyser, AnalysisScratch};
+use crate::analysis::{Analyser, AnalysisScratch, Inputs};
 use crate::audio::{self, AudioError, DecodeLimits, Waveform};
 use crate::features::FeatureError;
 use crate::language::Language;
-use crate::model::{ArtifactError, Model, ModelInfo};
+use crate::model::{ArtifactError, Contribution, Evidence, Model, ModelInfo};
+use crate::options::{Detail, Stretches};
 use crate::quality::Gauge;
+use crate::timings::{Stage, Timings};
 use crate::warnings::{Warning, warnings};
 
 /// A verdict is inconclusive where the probability of its class is below this. Of such verdicts on engines and sources
@@ -19,6 +22,7 @@ pub const CONCLUSIVE: f64 = 0.65;
 
 /// The two verdicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Classification {
     /// Synthetic speech ("spoof" in the field's terms).
@@ -59,10 +63,13 @@ pub struct Detection {
     pub segments: Vec<Segment>,
     /// What makes the verdict less certain; empty where no detail was asked for.
     pub warnings: Vec<Warning>,
+    /// What spoke for and against; `None` where no detail was asked for or the model cannot tell.
+    pub evidence: Option<Evidence>,
 }
 
 /// A [`Detection`] as JSON: what `voxproof detect --json` prints and `?detail=true` answers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Verdict<'a> {
     /// The file judged; on the command line only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,6 +95,11 @@ pub struct Verdict<'a> {
     pub segments: Option<&'a [Segment]>,
     /// What makes the verdict less certain.
     pub warnings: &'a [Warning],
+    /// What spoke for `AI_GENERATED` (contributions above 0) and for `HUMAN` (below), the largest first, in natural
+    /// log-odds: they and the baseline sum to the log-odds of `ai_probability`. Null for a model that cannot tell.
+    pub evidence: Option<&'a [Contribution]>,
+    /// Log-odds of a clip of which nothing speaks for either class.
+    pub evidence_baseline: Option<f64>,
 }
 
 impl<'a> Verdict<'a> {
@@ -105,6 +117,11 @@ impl<'a> Verdict<'a> {
             out_of_distribution: detection.out_of_distribution,
             segments: Some(&detection.segments),
             warnings: &detection.warnings,
+            evidence: detection
+                .evidence
+                .as_ref()
+                .map(|evidence| evidence.contributions.as_slice()),
+            evidence_baseline: detection.evidence.as_ref().map(|e| e.baseline),
         }
     }
 
@@ -125,6 +142,12 @@ pub enum DetectError {
     /// The waveform could not be analysed.
     #[error(transparent)]
     Features(#[from] FeatureError),
+    /// The part that was asked for is not all in the recording.
+    #[error("start or end lies beyond the recording, which lasts {seconds} s")]
+    OutsideRecording {
+        /// Length of the recording, in seconds.
+        seconds: f64,
+    },
 }
 
 impl DetectError {
@@ -135,6 +158,8 @@ impl DetectError {
             DetectError::Audio(AudioError::NotAudio) => "not_audio",
             DetectError::Audio(AudioError::Undecodable(_)) => "undecodable",
             DetectError::Audio(AudioError::TooLong { .. }) => "too_long",
+            DetectError::Audio(AudioError::NotStereo { .. }) => "not_stereo",
+            DetectError::OutsideRecording { .. } => "outside_recording",
             DetectError::Features(
                 FeatureError::TooShort { .. } | FeatureError::TooLittleSpeech { .. },
             ) => "too_short",
@@ -144,17 +169,19 @@ impl DetectError {
     }
 }
 
+/// The class of a P(AI) by this threshold, and the class's own probability, rounded to 2 decimals.
+pub(crate) fn classify(ai_probability: f64, threshold: f64) -> (Classification, f64) {
+    let (classification, named) = if ai_probability > threshold {
+        (Classification::AiGenerated, ai_probability)
+    } else {
+        (Classification::Human, 1.0 - ai_probability)
+    };
+    (classification, (named * 100.0).round() / 100.0)
+}
+
 /// Whether a P(AI) is within [`CONCLUSIVE`] of neither class.
 pub(crate) fn inconclusive(ai_probability: f64) -> bool {
     ai_probability.max(1.0 - ai_probability) < CONCLUSIVE
-}
-
-/// What is told besides the verdict; each includes the one before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Detail {
-    None,
-    Warnings,
-    Segments,
 }
 
 /// Judges clips; holds a verified model and the tables of its features, is shared between threads.
@@ -215,7 +242,7 @@ impl Detector {
         self.judge(bytes, Detail::None)
     }
 
-    /// Judges one clip, with warnings: the verdict is that of [`Detector::detect`].
+    /// Judges one clip, with warnings and evidence: the verdict is that of [`Detector::detect`].
     ///
     /// # Errors
     /// As [`Detector::detect`].
@@ -223,7 +250,7 @@ impl Detector {
         self.judge(bytes, Detail::Warnings)
     }
 
-    /// Judges one clip and stretches of it, with warnings: takes three to four times as long, the verdict is that of
+    /// Judges one clip and stretches of it, with warnings and evidence: takes three to four times as long, the verdict is that of
     /// [`Detector::detect`].
     ///
     /// # Errors
@@ -237,26 +264,52 @@ impl Detector {
         Ok(self.judge_waveform(&waveform, detail)?)
     }
 
+    /// The bounds of decoding.
+    pub(crate) fn limits(&self) -> &DecodeLimits {
+        &self.limits
+    }
+
     /// Judges a clip that is decoded already.
     pub(crate) fn judge_waveform(
         &self,
         waveform: &Waveform,
         detail: Detail,
     ) -> Result<Detection, FeatureError> {
+        let (stretches, timings) = (Stretches::default(), Timings::default());
+        let judged = self.judge_timed(waveform, detail, stretches, timings);
+        judged.map(|(detection, _)| detection)
+    }
+
+    /// Judges it in these stretches; the stages' times are added to `timings`.
+    pub(crate) fn judge_timed(
+        &self,
+        waveform: &Waveform,
+        detail: Detail,
+        stretches: Stretches,
+        timings: Timings,
+    ) -> Result<(Detection, Timings), FeatureError> {
         let mut scratch = self
             .scratch
             .lock()
             .map(|mut s| s.pop())
             .unwrap_or_default()
             .unwrap_or_default();
-        let stretches = detail == Detail::Segments;
-        let analysis = self.analyser.judge(waveform, stretches, &mut scratch);
+        let stretches = (detail == Detail::Segments).then_some(stretches);
+        scratch.timings = timings;
+        let analysis = self.analyser.judge_in(waveform, stretches, &mut scratch);
+        let mut timings = scratch.timings;
         if let Ok(mut pool) = self.scratch.lock() {
             pool.push(scratch);
         }
         let analysis = analysis?;
         let (classification, confidence) = self.classify(analysis.ai_probability);
-        Ok(Detection {
+        let started = Instant::now();
+        let warnings = match detail {
+            Detail::None => Vec::new(),
+            _ => warnings(&self.gauge.measure(waveform), analysis.outlying),
+        };
+        timings.add(Stage::Warnings, started);
+        let detection = Detection {
             classification,
             confidence,
             ai_probability: analysis.ai_probability,
@@ -264,21 +317,19 @@ impl Detector {
             inconclusive: inconclusive(analysis.ai_probability),
             out_of_distribution: analysis.outlying,
             segments: analysis.segments,
-            warnings: if detail == Detail::None {
-                Vec::new()
+            warnings,
+            evidence: if detail == Detail::None {
+                None
             } else {
-                warnings(&self.gauge.measure(waveform), analysis.outlying)
+                let Inputs { logit, features } = analysis.inputs;
+                self.analyser.model().evidence(logit, features.as_ref())
             },
-        })
+        };
+        Ok((detection, timings))
     }
 
     /// The class of a clip with this P(AI), and the class's own probability, rounded to 2 decimals.
     pub(crate) fn classify(&self, ai_probability: f64) -> (Classification, f64) {
-        let (classification, named) = if ai_probability > self.threshold {
-            (Classification::AiGenerated, ai_probability)
-        } else {
-            (Classification::Human, 1.0 - ai_probability)
-        };
-        (classification, (named * 100.0).round() / 100.0)
+        classify(ai_probability, self.threshold)
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 /// A language that a caller may name; the verdict does not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     /// English.

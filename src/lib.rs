@@ -13,22 +13,28 @@
 
 pub mod analysis;
 pub mod audio;
+pub mod call;
 pub mod detector;
+pub mod evidence;
 pub mod features;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod language;
 pub mod model;
+pub mod options;
 pub mod quality;
 pub mod recording;
 #[cfg(feature = "http")]
 pub mod scorer;
 #[cfg(feature = "http")]
 pub mod storage;
+pub mod timings;
 #[cfg(feature = "training")]
 pub mod training;
 pub mod warnings;
 
 pub use detector::{Classification, DetectError, Detection, Detector, Segment, Verdict};
 pub use language::{Language, UnknownLanguage};
+pub use model::{Contribution, Evidence};
+pub use options::{Channel, DetectOptions, Judged, Region, Stretches};
 pub use warnings::{Warning, WarningCode};

@@ -5,8 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use crate::audio::{self, DecodeLimits, SAMPLE_RATE, Waveform};
-use crate::detector::{Detail, DetectError, Detection, Detector, inconclusive};
+use crate::detector::{DetectError, Detection, Detector, inconclusive};
 use crate::features::FeatureError;
+use crate::model::Evidence;
+use crate::options::Detail;
 use crate::warnings::WarningCode;
 
 /// A recording up to this long is judged whole, as a synchronous call judges it: 10 minutes, in samples.
@@ -21,13 +23,19 @@ const LONGEST: Duration = Duration::from_secs(12 * 3600);
 /// Probabilities are kept this far from 0 and 1 before their logarithms are taken.
 const EDGE: f64 = 1e-12;
 
+/// Log-odds of a P(AI), finite.
+pub(crate) fn log_odds(ai_probability: f64) -> f64 {
+    let p = ai_probability.clamp(EDGE, 1.0 - EDGE);
+    (p / (1.0 - p)).ln()
+}
+
 impl Detector {
     /// Judges a recording of up to 12 hours, with warnings and segments.
     ///
     /// One of up to 10 minutes has the verdict of [`Detector::detect_with_segments`]. A longer one is judged in pieces of
     /// a minute: its P(AI) is that of the mean log-odds of the pieces, weighted by their segments, which are what the pieces'
-    /// verdicts leave behind. Pieces without speech to judge are passed over, with a
-    /// warning that says so.
+    /// verdicts leave behind. Pieces without speech to judge are passed over,
+    /// with a warning that says so.
     ///
     /// # Errors
     /// As [`Detector::detect`]; where no piece could be judged, the first one's fault.
@@ -61,6 +69,8 @@ struct Pieces<'a> {
     sum: f64,
     /// Shares of values far from the training, times the same weights.
     outlying: f64,
+    /// What spoke for and against in the pieces, with the same weights.
+    evidence: Vec<(Evidence, f64)>,
     weight: f64,
     /// The pieces so far, as one detection.
     joined: Option<Detection>,
@@ -75,6 +85,7 @@ impl<'a> Pieces<'a> {
             judged: 0,
             sum: 0.0,
             outlying: 0.0,
+            evidence: Vec::new(),
             weight: 0.0,
             joined: None,
             fault: None,
@@ -109,9 +120,10 @@ impl<'a> Pieces<'a> {
             }
         };
         let weight = found.segments.len() as f64;
-        let p = found.ai_probability.clamp(EDGE, 1.0 - EDGE);
-        self.sum += (p / (1.0 - p)).ln() * weight;
+        self.sum += log_odds(found.ai_probability) * weight;
         self.outlying += found.out_of_distribution.unwrap_or(0.0) * weight;
+        self.evidence
+            .extend(found.evidence.take().map(|evidence| (evidence, weight)));
         self.weight += weight;
         for segment in &mut found.segments {
             segment.start += start;
@@ -148,6 +160,7 @@ impl<'a> Pieces<'a> {
         if self.fault.is_some() {
             joined.warnings.push(WarningCode::PassedOver.into());
         }
+        joined.evidence = Evidence::mean(self.evidence.iter().map(|(e, weight)| (e, *weight)));
         joined.duration_seconds = self.judged as f64 / f64::from(SAMPLE_RATE);
         Ok(joined)
     }

@@ -15,6 +15,7 @@ const OUT_OF_DISTRIBUTION: f64 = 0.03;
 
 /// What a warning is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum WarningCode {
     /// Little speech.
@@ -83,6 +84,7 @@ impl WarningCode {
 
 /// One warning of a detailed answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Warning {
     /// What it is about; stable.
     pub code: WarningCode,

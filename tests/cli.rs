@@ -98,6 +98,8 @@ fn detect_json_has_the_documented_members_and_agrees_with_itself() {
                 "classification",
                 "confidence",
                 "duration_seconds",
+                "evidence",
+                "evidence_baseline",
                 "file",
                 "inconclusive",
                 "language",

@@ -98,11 +98,14 @@ async fn detail_gives_the_whole_verdict() {
             "classification",
             "confidence",
             "duration_seconds",
+            "evidence",
+            "evidence_baseline",
             "inconclusive",
             "language",
             "model",
             "out_of_distribution",
             "segments",
+            "timings",
             "warnings"
         ]
     );

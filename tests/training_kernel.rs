@@ -1,11 +1,12 @@
 //! The kernel machine: its optimality conditions, what a line cannot separate, copies, calibration.
 #![cfg(feature = "training")]
 
-use voxproof::model::{Estimator, Kernel, Pipeline, kernel};
+use voxproof::model::{Estimator, Kernel, Pipeline, kernel, whitened};
 use voxproof::training::KernelSettings;
 use voxproof::training::kernel_fit::fit;
 use voxproof::training::metrics::{Ranking, calibration_error};
 use voxproof::training::rng::Rng;
+use voxproof::training::whitening;
 
 fn uniform(rng: &mut Rng) -> f64 {
     rng.below(1 << 20) as f64 / f64::from(1 << 19) - 1.0
@@ -23,6 +24,17 @@ fn crossed(n: usize, seed: u64) -> (Vec<Vec<f64>>, Vec<bool>, Vec<String>) {
     (rows, is_ai, groups)
 }
 
+/// Without whitening and with copies that weigh as much as their clip.
+fn unmixed() -> KernelSettings {
+    KernelSettings {
+        whitening: 0.0,
+        joint: 0.0,
+        recorded: 0.5,
+        lambda: 0.3,
+        ..KernelSettings::default()
+    }
+}
+
 fn fitted(
     rows: &[Vec<f64>],
     is_ai: &[bool],
@@ -32,7 +44,16 @@ fn fitted(
 ) -> Pipeline {
     let rows: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
     let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
-    fit(&rows, is_ai, &groups, each, &[2, 6], settings).unwrap()
+    fit(
+        &rows,
+        is_ai,
+        &groups,
+        &vec![None; rows.len()],
+        each,
+        &[2, 6],
+        settings,
+    )
+    .unwrap()
 }
 
 fn machine(pipeline: &Pipeline) -> &Kernel {
@@ -49,7 +70,7 @@ fn it_separates_what_no_line_separates_and_holds_on_new_clips() {
         landmarks: 200,
         lambda: 0.05,
         gamma: 2.0,
-        ..KernelSettings::default()
+        ..unmixed()
     };
     let pipeline = fitted(&rows, &is_ai, &groups, 1, &settings);
     let (rows, is_ai, _) = crossed(400, 2);
@@ -73,7 +94,7 @@ fn the_coefficients_are_at_the_minimum_of_the_objective() {
     let settings = KernelSettings {
         landmarks: 25,
         power: 0.0,
-        ..KernelSettings::default()
+        ..unmixed()
     };
     let pipeline = fitted(&rows, &is_ai, &groups, 1, &settings);
     let kernel = machine(&pipeline);
@@ -124,7 +145,7 @@ fn a_clip_weighs_the_same_with_copies_and_only_clips_become_landmarks() {
     let (rows, is_ai, groups) = crossed(80, 4);
     let settings = KernelSettings {
         landmarks: 1_000,
-        ..KernelSettings::default()
+        ..unmixed()
     };
     let plain = fitted(&rows, &is_ai, &groups, 1, &settings);
     let twice = |of: &[Vec<f64>]| {
@@ -151,7 +172,7 @@ fn the_same_seed_gives_the_same_model_and_another_seed_other_landmarks() {
         let settings = KernelSettings {
             landmarks: 40,
             seed,
-            ..KernelSettings::default()
+            ..unmixed()
         };
         fitted(&rows, &is_ai, &groups, 1, &settings)
     };
@@ -165,13 +186,84 @@ fn values_that_are_not_numbers_are_refused() {
     rows[3][2] = f64::NAN;
     let rows: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
     let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
-    let error = fit(
-        &rows,
-        &is_ai,
-        &groups,
-        1,
-        &[2, 6],
-        &KernelSettings::default(),
-    );
+    let error = fit(&rows, &is_ai, &groups, &[None; 40], 1, &[2, 6], &unmixed());
     assert!(error.is_err());
+}
+
+/// People of two recordings each, whose second value alone differs between the two, and wildly.
+fn people(n: usize, seed: u64) -> Vec<Vec<f32>> {
+    let mut rng = Rng::new(seed, 2);
+    let mut rows = Vec::new();
+    for _ in 0..n / 2 {
+        let own: Vec<f32> = (0..6).map(|_| uniform(&mut rng) as f32).collect();
+        for sign in [-1.0, 1.0] {
+            let mut row = own.clone();
+            row[1] += sign * 2.0 * uniform(&mut rng) as f32;
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+#[test]
+fn whitening_shrinks_what_differs_within_a_person_and_keeps_the_mean_square() {
+    let rows = people(400, 7);
+    let names: Vec<String> = (0..200).map(|i| format!("person {i}")).collect();
+    let human: Vec<_> = (0..400)
+        .map(|row| (row, Some(("corpus", names[row / 2].as_str()))))
+        .collect();
+    let ends = [2, 6];
+    let mixing = whitening::fit(&rows, &human, &ends, 20.0).unwrap();
+    let mixed: Vec<Vec<f32>> = rows
+        .iter()
+        .map(|row| whitened::mix(&mixing, &[2, 6], row))
+        .collect();
+    let mean_square = |of: &[Vec<f32>], group: std::ops::Range<usize>| {
+        let count = (of.len() * group.len()) as f32;
+        of.iter()
+            .flat_map(|row| &row[group.clone()])
+            .map(|z| z * z)
+            .sum::<f32>()
+            / count
+    };
+    // Both groups have a mean square of 1, and the value that tells nothing lost its share to the other.
+    for group in [0..2, 2..6] {
+        assert!((mean_square(&mixed, group) - 1.0).abs() < 0.02);
+    }
+    let share = |of: &[Vec<f32>]| mean_square(of, 1..2) / mean_square(of, 0..2) / 2.0;
+    assert!(share(&rows) > 0.7, "{}", share(&rows));
+    assert!(share(&mixed) < 0.4, "{}", share(&mixed));
+
+    // Where nobody is known, or recorded twice, nothing is shrunk.
+    let unknown: Vec<_> = (0..400).map(|row| (row, None)).collect();
+    let once: Vec<_> = human.iter().step_by(2).copied().collect();
+    for human in [unknown, once] {
+        let mixing = whitening::fit(&rows, &human, &ends, 20.0).unwrap();
+        assert_eq!(mixing[1], 0.0);
+        assert!((mixing[0] - mixing[2]).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn a_whitened_machine_is_stored_as_it_was_fitted() {
+    let (rows, is_ai, groups) = crossed(200, 8);
+    let slices: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
+    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let names: Vec<String> = (0..100).map(|i| format!("person {i}")).collect();
+    let speakers: Vec<_> = (0..200)
+        .map(|i| Some(("corpus", names[i / 2].as_str())))
+        .collect();
+    let settings = KernelSettings {
+        landmarks: 60,
+        ..KernelSettings::default()
+    };
+    let pipeline = fit(&slices, &is_ai, &groups, &speakers, 1, &[2, 6], &settings).unwrap();
+    let Estimator::Whitened(machine) = &pipeline.estimator else {
+        panic!("{:?}", pipeline.estimator)
+    };
+    assert_eq!(machine.mixing.len(), 3 + 10);
+    let bytes = wincode::serialize(&pipeline.estimator).unwrap();
+    let read: Estimator = wincode::deserialize_exact(&bytes).unwrap();
+    assert_eq!(read, pipeline.estimator);
+    assert_eq!(read.kind(), "kernel");
 }

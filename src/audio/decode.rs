@@ -45,6 +45,24 @@ pub enum AudioError {
         /// The limit that was passed, in seconds.
         limit_seconds: f64,
     },
+    /// One channel of two was asked for, and there are not two.
+    #[error("one side of a stereo recording was asked for; this one has {channels} channel(s)")]
+    NotStereo {
+        /// How many there are.
+        channels: usize,
+    },
+}
+
+/// What of a recording's channels is taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Side {
+    /// The mean of all.
+    #[default]
+    Mean,
+    /// The left one of two.
+    Left,
+    /// The right one of two.
+    Right,
 }
 
 /// What the sound was before it was decoded.
@@ -67,8 +85,21 @@ pub struct SourceFormat {
 /// # Errors
 /// Every variant of [`AudioError`]; no bytes make it panic.
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Waveform, AudioError> {
+    decode_side(bytes, Side::Mean, limits)
+}
+
+/// Decodes like [`decode`], but may take one channel of two instead of the mean.
+///
+/// # Errors
+/// As [`decode`], and [`AudioError::NotStereo`].
+pub fn decode_side(
+    bytes: &[u8],
+    side: Side,
+    limits: &DecodeLimits,
+) -> Result<Waveform, AudioError> {
     let mut samples = Vec::new();
-    decode_blocks(bytes, limits, &mut |block| samples.extend_from_slice(block))?;
+    let mut take = |block: &[f32]| samples.extend_from_slice(block);
+    decode_guarded(bytes, side, limits, &mut take)?;
     Ok(Waveform::new(samples))
 }
 
@@ -82,22 +113,34 @@ pub fn decode_blocks(
     limits: &DecodeLimits,
     out: &mut dyn FnMut(&[f32]),
 ) -> Result<SourceFormat, AudioError> {
+    decode_guarded(bytes, Side::Mean, limits, out)
+}
+
+fn decode_guarded(
+    bytes: &[u8],
+    side: Side,
+    limits: &DecodeLimits,
+    out: &mut dyn FnMut(&[f32]),
+) -> Result<SourceFormat, AudioError> {
     if bytes.is_empty() {
         return Err(AudioError::Empty);
     }
     // The decoders are other people's parsers of hostile input. They are fuzzed, but one index out of bounds in them
     // must cost one answer, not the process.
-    catch_unwind(AssertUnwindSafe(|| decode_unguarded(bytes, limits, out)))
-        .unwrap_or_else(|_| Err(AudioError::Undecodable("the decoder gave up on it".into())))
+    catch_unwind(AssertUnwindSafe(|| {
+        decode_unguarded(bytes, side, limits, out)
+    }))
+    .unwrap_or_else(|_| Err(AudioError::Undecodable("the decoder gave up on it".into())))
 }
 
 fn decode_unguarded(
     bytes: &[u8],
+    side: Side,
     limits: &DecodeLimits,
     out: &mut dyn FnMut(&[f32]),
 ) -> Result<SourceFormat, AudioError> {
     let (container, body) = sniff(bytes).ok_or(AudioError::NotAudio)?;
-    let mut sink = Sink::new(*limits, out);
+    let mut sink = Sink::new(*limits, side, out);
     let mut format = match container {
         Container::Mp3 => mp3::decode(body, &mut sink),
         Container::Wav => wav::decode(body, &mut sink),

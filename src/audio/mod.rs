@@ -15,6 +15,8 @@ mod trim;
 mod wav;
 mod waveform;
 
-pub use decode::{AudioError, DecodeLimits, SourceFormat, decode, decode_blocks};
+pub use decode::{
+    AudioError, DecodeLimits, Side, SourceFormat, decode, decode_blocks, decode_side,
+};
 pub use resample::resample;
 pub use waveform::{SAMPLE_RATE, Waveform};

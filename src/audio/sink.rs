@@ -1,7 +1,7 @@
 //! Where every decoder's samples go: depth as in the replaced stack, mean of the channels, bound, resampling.
 
 use super::SAMPLE_RATE;
-use super::decode::{AudioError, DecodeLimits};
+use super::decode::{AudioError, DecodeLimits, Side};
 use super::resample::Resampler;
 
 /// Source rates that are accepted, in Hz. Below, no speech is left to judge; above, nothing records.
@@ -22,6 +22,7 @@ pub(super) enum Depth {
 /// Takes one clip's decoded samples and hands mono blocks at 22,050 Hz on.
 pub(super) struct Sink<'a> {
     limits: DecodeLimits,
+    side: Side,
     out: &'a mut dyn FnMut(&[f32]),
     /// Source rate and its conversion, once the first frame has told the rate.
     stream: Option<(u32, Resampler)>,
@@ -33,9 +34,10 @@ pub(super) struct Sink<'a> {
 }
 
 impl<'a> Sink<'a> {
-    pub(super) fn new(limits: DecodeLimits, out: &'a mut dyn FnMut(&[f32])) -> Self {
+    pub(super) fn new(limits: DecodeLimits, side: Side, out: &'a mut dyn FnMut(&[f32])) -> Self {
         Self {
             limits,
+            side,
             out,
             stream: None,
             frames: 0,
@@ -67,7 +69,8 @@ impl<'a> Sink<'a> {
     /// Takes one block: `planes` has a slice of equal length for each channel.
     ///
     /// # Errors
-    /// [`AudioError::TooLong`] as soon as the clip passes the limit.
+    /// [`AudioError::TooLong`] as soon as the clip passes the limit; [`AudioError::NotStereo`] where a side is wanted of
+    /// other than two channels.
     pub(super) fn push(&mut self, planes: &[&[f32]], depth: Depth) -> Result<(), AudioError> {
         let (Some((_, resampler)), Some(first)) = (&mut self.stream, planes.first()) else {
             return Ok(());
@@ -78,8 +81,18 @@ impl<'a> Sink<'a> {
                 limit_seconds: self.limits.max_duration.as_secs_f64(),
             });
         }
+        let taken = match (self.side, planes) {
+            (Side::Mean, _) => planes,
+            (Side::Left, [left, _]) => &[*left],
+            (Side::Right, [_, right]) => &[*right],
+            _ => {
+                return Err(AudioError::NotStereo {
+                    channels: planes.len(),
+                });
+            }
+        };
         self.mono.clear();
-        match planes {
+        match taken {
             [only] => self.mono.extend(only.iter().map(|&x| depth.apply(x))),
             // numpy's mean in f32: the sum, then one division.
             [left, right] => self.mono.extend(
@@ -90,11 +103,7 @@ impl<'a> Sink<'a> {
             _ => {
                 let channels = planes.len() as f32;
                 self.mono.extend((0..first.len()).map(|i| {
-                    planes
-                        .iter()
-                        .map(|plane| depth.apply(plane[i]))
-                        .sum::<f32>()
-                        / channels
+                    taken.iter().map(|plane| depth.apply(plane[i])).sum::<f32>() / channels
                 }));
             }
         }

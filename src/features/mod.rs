@@ -14,6 +14,7 @@
 //! `tests/artefact_parity.rs`.
 
 pub mod artefact;
+pub mod aspects;
 pub mod bands;
 pub mod channel;
 pub mod chroma;

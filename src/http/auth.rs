@@ -25,6 +25,16 @@ pub enum Access {
     Open,
 }
 
+/// Who called: the SHA-256 of a key that was accepted. An extension of such a request.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Caller(pub(super) [u8; 32]);
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Caller")
+    }
+}
+
 /// The keys that are accepted. Only their SHA-256 is kept: it gives every comparison the same
 /// length, and a memory dump no key.
 #[derive(Clone, Default)]
@@ -69,19 +79,28 @@ fn digest(key: &[u8]) -> [u8; 32] {
 }
 
 /// Middleware: lets a request pass that carries an accepted key.
-pub async fn require_key(State(access): State<Access>, request: Request, next: Next) -> Response {
+pub async fn require_key(
+    State(access): State<Access>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let Access::Keys(keys) = &access else {
         return next.run(request).await;
     };
+    let accepted = presented(request.headers()).fold(None, |found, key| {
+        // No early exit from the headers either; there are two at most that count.
+        let accepted = keys.accept(key).then(|| Caller(digest(key)));
+        found.or(accepted)
+    });
+    if let Some(caller) = accepted {
+        request.extensions_mut().insert(caller);
+        return next.run(request).await;
+    }
     let mut presented = presented(request.headers()).peekable();
     let challenge = match presented.peek() {
         None => r#"Bearer realm="voxproof""#,
         Some(_) => r#"Bearer realm="voxproof", error="invalid_token""#,
     };
-    // No early exit from the headers either; there are two at most that count.
-    if presented.fold(false, |found, key| keys.accept(key) | found) {
-        return next.run(request).await;
-    }
     Problem::new(
         Code::Unauthorized,
         "send a valid key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'",

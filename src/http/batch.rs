@@ -1,22 +1,27 @@
-//! `POST /batch`: many small clips in, an answer for each, in their order.
+//! `POST /batch`: many small clips in, an answer for each: in their order, or as events when each is ready.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use axum::Json;
-use axum::body::HttpBody;
+use axum::body::{Body as Answer, Bytes, HttpBody};
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use http_body::Frame;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use super::answer::Shape;
 use super::body;
-use super::detect::no_result;
-use super::payload::{decode_base64, empty, invalid_json};
+use super::judging::{Order, answer};
+use super::payload::{self, Audio, decode_base64, empty, invalid_json, not_empty};
 use super::problem::{Code, Problem};
 use super::router::AppState;
-use crate::detector::{Detection, Verdict};
-use crate::language::Language;
+use crate::options::DetectOptions;
 
 /// Most clips of one call.
 pub const MAX_CLIPS: usize = 100;
@@ -34,37 +39,33 @@ struct Clip {
     /// Any text or number of the caller's, given back as it is.
     #[serde(default)]
     id: Option<Box<RawValue>>,
+    #[serde(alias = "audioBase64")]
     audio: Option<String>,
     language: Option<String>,
 }
 
-/// What the route answers.
+/// The answer about one clip, where there is no verdict.
 #[derive(Serialize)]
-pub struct Answer {
-    results: Vec<Outcome>,
+struct Fault<'a> {
+    code: &'static str,
+    error: &'a str,
 }
 
-#[derive(Serialize)]
+/// One clip that is done.
 struct Outcome {
-    id: Option<Box<RawValue>>,
-    #[serde(flatten)]
-    judged: Judged,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Judged {
-    Verdict(serde_json::Value),
-    Fault { code: &'static str, error: String },
+    index: usize,
+    /// An object: the caller's id, then a verdict, or `code` and `error`.
+    document: Vec<u8>,
+    judged: bool,
 }
 
 /// Judges up to 100 clips, as many at a time as there are cores. A clip that cannot be judged has a problem's `code` and
-/// `error` in its place.
+/// `error` in its place. With `Accept: text/event-stream` each is an event `result` as soon as it is done.
 ///
 /// # Errors
 /// Those of the body; a clip's own are in the answer.
-pub async fn batch(State(app): State<AppState>, request: Request) -> Result<Json<Answer>, Problem> {
-    let body = request.into_body();
+pub async fn batch(State(app): State<AppState>, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
     if body.is_end_stream() {
         return Err(empty());
     }
@@ -78,57 +79,152 @@ pub async fn batch(State(app): State<AppState>, request: Request) -> Result<Json
             format!("{} clips were sent; send 1 to {MAX_CLIPS}", clips.len()),
         ));
     }
+    let count = clips.len();
+    let outcomes = start(&app, clips);
+    if wants_events(&parts.headers) {
+        return Ok(events(outcomes, count));
+    }
+    Ok(all(outcomes, count).await)
+}
+
+/// Whether events are asked for.
+fn wants_events(headers: &HeaderMap) -> bool {
+    headers.get_all(ACCEPT).iter().any(|value| {
+        value
+            .to_str()
+            .is_ok_and(|text| text.contains("text/event-stream"))
+    })
+}
+
+/// Has the clips judged; dropping what is returned ends that.
+fn start(app: &AppState, clips: Vec<Clip>) -> JoinSet<Outcome> {
     // One caller's batch takes no more places of the queue than there are workers.
     let turns = Arc::new(Semaphore::new(app.workers));
     let mut tasks = JoinSet::new();
-    let mut results = Vec::with_capacity(clips.len());
     for (index, mut clip) in clips.into_iter().enumerate() {
-        results.push(Outcome {
-            id: clip.id.take(),
-            judged: fault(&Problem::internal()),
-        });
         let (app, turns) = (app.clone(), Arc::clone(&turns));
         tasks.spawn(async move {
             let _turn = turns.acquire().await;
-            let judged = match judge(&app, clip).await {
-                Ok((detection, language)) => {
-                    let verdict = Verdict::new(&detection, app.judge.model(), language);
-                    // A verdict is text and finite numbers.
-                    Judged::Verdict(serde_json::to_value(&verdict).unwrap_or_default())
-                }
-                Err(problem) => fault(&problem),
-            };
-            (index, judged)
+            let id = clip.id.take();
+            match judge(&app, clip).await {
+                Ok(body) => Outcome {
+                    index,
+                    document: with_id(id.as_deref(), &body),
+                    judged: true,
+                },
+                Err(problem) => Outcome {
+                    index,
+                    document: with_id(id.as_deref(), &fault(&problem)),
+                    judged: false,
+                },
+            }
         });
     }
-    while let Some(task) = tasks.join_next().await {
-        if let Ok((index, judged)) = task {
-            results[index].judged = judged;
+    tasks
+}
+
+async fn judge(app: &AppState, clip: Clip) -> Result<Bytes, Problem> {
+    let order = Order {
+        options: DetectOptions::default(),
+        shape: Shape::Detailed,
+        model: None,
+    };
+    let answered = answer(app, order, move || {
+        let language = clip.language.map(|name| name.parse()).transpose()?;
+        let audio = clip.audio.ok_or_else(|| {
+            Problem::new(
+                Code::MissingAudio,
+                "'audio' of this clip is missing: base64",
+            )
+        })?;
+        let audio = not_empty(Audio::Owned(decode_base64(&audio)?))?;
+        Ok(payload::Clip { audio, language })
+    });
+    Ok(answered.await?.body)
+}
+
+fn fault(problem: &Problem) -> Vec<u8> {
+    let fault = Fault {
+        code: problem.code().as_str(),
+        error: problem.detail(),
+    };
+    // Text alone: there is nothing in it that could fail.
+    serde_json::to_vec(&fault).unwrap_or_default()
+}
+
+/// The document, an object, with the caller's id as its first member.
+fn with_id(id: Option<&RawValue>, document: &[u8]) -> Vec<u8> {
+    let mut text = br#"{"id":"#.to_vec();
+    text.extend_from_slice(id.map_or("null", RawValue::get).as_bytes());
+    text.push(b',');
+    text.extend_from_slice(document.get(1..).unwrap_or(b"}"));
+    text
+}
+
+/// All of them in their order.
+async fn all(mut outcomes: JoinSet<Outcome>, count: usize) -> Response {
+    let internal = with_id(None, &fault(&Problem::internal()));
+    let mut documents = vec![internal; count];
+    while let Some(outcome) = outcomes.join_next().await {
+        if let Ok(Outcome {
+            index, document, ..
+        }) = outcome
+        {
+            documents[index] = document;
         }
     }
-    Ok(Json(Answer { results }))
+    let mut text = br#"{"results":["#.to_vec();
+    for (index, document) in documents.iter().enumerate() {
+        if index > 0 {
+            text.push(b',');
+        }
+        text.extend_from_slice(document);
+    }
+    text.extend_from_slice(b"]}");
+    ([(CONTENT_TYPE, "application/json")], text).into_response()
 }
 
-async fn judge(app: &AppState, clip: Clip) -> Result<(Detection, Option<Language>), Problem> {
-    let language = clip.language.map(|name| name.parse()).transpose()?;
-    let audio = clip.audio.ok_or_else(|| {
-        Problem::new(
-            Code::MissingAudio,
-            "'audio' of this clip is missing: base64",
-        )
-    })?;
-    let judge = Arc::clone(&app.judge);
-    let job = move || {
-        let bytes = decode_base64(&audio)?;
-        Ok::<_, Problem>(judge.detect(&bytes)?)
-    };
-    let detection = app.queue.run(job).await.map_err(no_result)??;
-    Ok((detection, language))
+/// One event for each as it is done, one with the progress after it, and one at the end.
+fn events(mut outcomes: JoinSet<Outcome>, count: usize) -> Response {
+    let (sender, events) = mpsc::channel(8);
+    tokio::spawn(async move {
+        let (mut done, mut judged) = (0, 0);
+        while let Some(outcome) = outcomes.join_next().await {
+            let Ok(outcome) = outcome else { continue };
+            done += 1;
+            judged += usize::from(outcome.judged);
+            let mut text =
+                format!("event: result\ndata: {{\"index\":{},", outcome.index).into_bytes();
+            text.extend_from_slice(&outcome.document[1..]);
+            let progress =
+                format!("\n\nevent: progress\ndata: {{\"done\":{done},\"of\":{count}}}\n\n");
+            text.extend_from_slice(progress.as_bytes());
+            // The reader went away: what is not judged yet need not be.
+            if sender.send(Bytes::from(text)).await.is_err() {
+                return;
+            }
+        }
+        let failed = count - judged;
+        let end = format!("event: done\ndata: {{\"judged\":{judged},\"failed\":{failed}}}\n\n");
+        let _ = sender.send(Bytes::from(end)).await;
+    });
+    let kind = [(CONTENT_TYPE, "text/event-stream")];
+    (kind, Answer::new(Events(events))).into_response()
 }
 
-fn fault(problem: &Problem) -> Judged {
-    Judged::Fault {
-        code: problem.code().as_str(),
-        error: problem.detail().to_owned(),
+/// A body of what comes through a channel.
+struct Events(mpsc::Receiver<Bytes>);
+
+impl http_body::Body for Events {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0
+            .poll_recv(cx)
+            .map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
     }
 }

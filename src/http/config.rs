@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::http::{HeaderValue, Uri};
 
 use super::auth::{Access, Keys};
+#[cfg(feature = "server")]
+use super::service::ServiceConfig;
 
 /// 10 MB, the largest body that is accepted by default.
 pub const DEFAULT_MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -37,6 +39,9 @@ pub struct HttpConfig {
     pub read_timeout: Duration,
     /// Longest wait for answers in flight when shutting down.
     pub shutdown_grace: Duration,
+    /// What the server alone does.
+    #[cfg(feature = "server")]
+    pub service: ServiceConfig,
 }
 
 /// Origins that a browser's page may call from.
@@ -119,6 +124,8 @@ impl HttpConfig {
             queue_length: workers * QUEUE_PER_WORKER,
             read_timeout: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(25),
+            #[cfg(feature = "server")]
+            service: ServiceConfig::from_vars(var)?,
         })
     }
 }

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -13,6 +15,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::problem::Problem;
+use super::voice_detection::{AsFault, Fault};
 
 /// The header that carries a request's id, in and out.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -78,7 +81,15 @@ pub async fn envelope(mut request: Request, next: Next) -> Response {
 
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         response.headers_mut().remove(CONTENT_LENGTH);
-        *response.body_mut() = Body::from(problem.to_json(Some(id.as_str())));
+        let json = match response.extensions_mut().remove::<AsFault>() {
+            Some(AsFault) => {
+                let json = HeaderValue::from_static("application/json");
+                response.headers_mut().insert(CONTENT_TYPE, json);
+                Fault::to_json(&problem)
+            }
+            None => problem.to_json(Some(id.as_str())),
+        };
+        *response.body_mut() = Body::from(json);
     }
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, id.0);

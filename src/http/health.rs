@@ -8,6 +8,7 @@ use super::router::AppState;
 
 /// What `/health` answers.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Health {
     status: &'static str,
     /// Now, as RFC 3339 writes it.
@@ -19,7 +20,7 @@ pub struct Health {
 
 /// The process is alive. Nothing is computed: a health check must not compete with callers.
 pub async fn health(State(app): State<AppState>) -> Json<Health> {
-    let model = app.judge.model();
+    let model = app.models.default_judge().model();
     Json(Health {
         status: "healthy",
         timestamp: jiff::Timestamp::now().to_string(),
@@ -31,6 +32,7 @@ pub async fn health(State(app): State<AppState>) -> Json<Health> {
 
 /// What `/ready` answers.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Ready {
     status: &'static str,
 }

@@ -1,7 +1,10 @@
 //! What the routes need of a detector.
 
-use crate::detector::{DetectError, Detection, Detector};
+use crate::audio::{AudioError, Waveform};
+use crate::detector::{Classification, DetectError, Detection, Detector, classify};
 use crate::model::ModelInfo;
+use crate::options::{Detail, DetectOptions, Found, Judged};
+use crate::timings::Timings;
 
 /// Judges clips for the routes. [`Detector`] is the one implementation that ships; tests put a slow
 /// or a panicking one in its place.
@@ -29,6 +32,34 @@ pub trait Judge: Send + Sync + 'static {
         self.detect_with_segments(audio)
     }
 
+    /// Judges as `options` ask for; a judge that knows only how much is to be told answers as to the others.
+    ///
+    /// # Errors
+    /// As [`Detector::detect_with`].
+    fn judge(&self, audio: &[u8], options: &DetectOptions) -> Result<Judged, DetectError> {
+        let detection = match options.detail {
+            Detail::Segments => self.detect_with_segments(audio)?,
+            Detail::None | Detail::Warnings => self.detect(audio)?,
+        };
+        Ok(Judged::One(Found {
+            detection,
+            timings: Timings::default(),
+        }))
+    }
+
+    /// Judges a waveform, without detail; a judge of files alone refuses.
+    ///
+    /// # Errors
+    /// Those of the analysis.
+    fn judge_waveform(&self, _waveform: &Waveform) -> Result<Detection, DetectError> {
+        Err(DetectError::Audio(AudioError::NotAudio))
+    }
+
+    /// The class of a P(AI), and the class's own probability, rounded to 2 decimals.
+    fn classify(&self, ai_probability: f64) -> (Classification, f64) {
+        classify(ai_probability, self.model().threshold)
+    }
+
     /// What is known of the model that judges.
     fn model(&self) -> &ModelInfo;
 }
@@ -44,6 +75,18 @@ impl Judge for Detector {
 
     fn detect_recording(&self, audio: &[u8]) -> Result<Detection, DetectError> {
         Detector::detect_recording(self, audio)
+    }
+
+    fn judge_waveform(&self, waveform: &Waveform) -> Result<Detection, DetectError> {
+        Ok(Detector::judge_waveform(self, waveform, Detail::None)?)
+    }
+
+    fn classify(&self, ai_probability: f64) -> (Classification, f64) {
+        Detector::classify(self, ai_probability)
+    }
+
+    fn judge(&self, audio: &[u8], options: &DetectOptions) -> Result<Judged, DetectError> {
+        self.detect_with(audio, options)
     }
 
     fn model(&self) -> &ModelInfo {

@@ -4,32 +4,55 @@
 //! [`drain`] (the rest of an unread body), the panic catcher, [`auth`], and a route's handler.
 //! [`detect`] is the route that matters; its CPU work waits its turn in a [`queue`].
 
+pub mod answer;
 pub mod auth;
 pub mod batch;
 pub mod body;
+#[cfg(feature = "server")]
+pub mod cache;
 pub mod config;
 pub mod detect;
 pub mod drain;
 pub mod envelope;
+pub mod explanation;
 pub mod health;
 pub mod judge;
+pub mod judging;
 pub mod logging;
+#[cfg(feature = "server")]
+pub mod metrics;
+pub mod models;
+#[cfg(feature = "server")]
+pub mod openapi;
+#[cfg(feature = "page")]
+pub mod page;
 pub mod payload;
 pub mod problem;
+pub mod query;
 pub mod queue;
+#[cfg(feature = "server")]
+pub mod rate_limit;
 pub mod results;
 pub mod router;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "server")]
+pub mod service;
+#[cfg(feature = "server")]
+pub mod shared_store;
+#[cfg(feature = "server")]
+pub mod stream;
 #[cfg(feature = "otel")]
 pub mod traces;
 pub mod uploads;
+pub mod voice_detection;
 
 pub use auth::Access;
 pub use config::{ConfigError, CorsOrigins, HttpConfig};
 pub use judge::Judge;
 pub use logging::LogConfig;
+pub use models::Models;
 pub use problem::{Code, Problem};
-pub use router::{router, router_with};
+pub use router::{router, router_of, router_with};
 #[cfg(feature = "server")]
 pub use server::{Server, shutdown_signal};

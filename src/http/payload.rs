@@ -254,7 +254,7 @@ pub fn empty() -> Problem {
     )
 }
 
-fn not_empty(audio: Audio) -> Result<Audio, Problem> {
+pub(super) fn not_empty(audio: Audio) -> Result<Audio, Problem> {
     if audio.is_empty() {
         Err(empty())
     } else {

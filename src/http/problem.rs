@@ -79,9 +79,17 @@ codes! {
     TooShort = UNPROCESSABLE_ENTITY, "too_short", "Audio too short";
     /// Silence.
     NoSpeech = UNPROCESSABLE_ENTITY, "no_speech", "No speech";
+    /// One channel of two was asked for, and there are not two.
+    NotStereo = UNPROCESSABLE_ENTITY, "not_stereo", "Not stereo";
+    /// The region that was asked for is not all in the recording.
+    OutsideRecording = UNPROCESSABLE_ENTITY, "outside_recording", "Outside the recording";
     /// `language` is none of the five.
     UnknownLanguage = UNPROCESSABLE_ENTITY, "unknown_language", "Unknown language";
-    /// Too many requests with this key; reserved for rate limits.
+    /// No model of the name that was given is served.
+    UnknownModel = UNPROCESSABLE_ENTITY, "unknown_model", "Unknown model";
+    /// The route is a WebSocket, and the request asks for none.
+    UpgradeRequired = UPGRADE_REQUIRED, "upgrade_required", "Upgrade required";
+    /// Too many requests with this key.
     RateLimited = TOO_MANY_REQUESTS, "rate_limited", "Too many requests";
     /// A fault of the service itself.
     Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error";
@@ -216,6 +224,8 @@ mod tests {
             }),
             DetectError::Features(FeatureError::TooShort { seconds: 0.1 }),
             DetectError::Features(FeatureError::Silent),
+            DetectError::Audio(AudioError::NotStereo { channels: 1 }),
+            DetectError::OutsideRecording { seconds: 1.0 },
         ] {
             assert!(
                 Code::from_name(error.code()).is_some(),

@@ -79,7 +79,7 @@ async fn key_of(
         .list(&storage.results_bucket, &prefix, None, MAX_OF_ONE)
         .await
         .map_err(|error| storage_fault(&error))?;
-    let model = app.judge.model();
+    let model = app.models.default_judge().model();
     let ours = format!("/{}-{}.json", model.name, model.version);
     let ours = page.keys.iter().find(|key| key.ends_with(&ours)).cloned();
     Ok(ours.or_else(|| page.keys.last().cloned()))

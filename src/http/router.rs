@@ -6,37 +6,62 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderName, Method};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
+#[cfg(feature = "server")]
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, Any as AnyOrigin, CorsLayer};
 
 use super::auth::{X_API_KEY, require_key};
 use super::batch::batch;
 use super::body::BodyLimits;
+#[cfg(feature = "server")]
+use super::cache::VerdictCache;
 use super::config::{CorsOrigins, HttpConfig};
 use super::detect::detect;
 use super::drain::drain_unread;
 use super::envelope::{X_REQUEST_ID, envelope};
 use super::health::{health, ready};
 use super::judge::Judge;
+#[cfg(feature = "server")]
+use super::metrics::{Metrics, count, metrics as all_metrics};
+use super::models::{Models, models as models_served};
+#[cfg(feature = "server")]
+use super::openapi;
 use super::problem::{Code, Problem};
 use super::queue::Queue;
+#[cfg(feature = "server")]
+use super::rate_limit::limit;
 use super::results::{result, results};
+#[cfg(feature = "server")]
+use super::stream::{STREAMS_PER_WORKER, stream};
 use super::uploads::{receive, upload};
+use super::voice_detection::{as_fault, voice_detection};
 use crate::storage::Storage;
 
 /// How long a browser may remember what a preflight request told it.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(7200);
 
+/// Headers of an answer that a page may read.
+const READABLE: [&str; 7] = [
+    "x-request-id",
+    "retry-after",
+    "x-cache",
+    "x-model",
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+];
+
 /// What handlers share.
 #[derive(Clone)]
 pub struct AppState {
-    /// Judges the clips.
-    pub judge: Arc<dyn Judge>,
+    /// Judge the clips.
+    pub models: Arc<Models>,
     /// Where the judging waits its turn.
     pub queue: Queue,
     /// Clips judged at a time.
@@ -45,6 +70,17 @@ pub struct AppState {
     pub body_limits: BodyLimits,
     /// Where uploads and results live, if anywhere.
     pub storage: Option<Arc<Storage>>,
+    /// What operators collect.
+    #[cfg(feature = "server")]
+    pub metrics: Arc<Metrics>,
+    /// Places of open streams.
+    #[cfg(feature = "server")]
+    pub streams: Arc<Semaphore>,
+    /// Verdicts that were given before.
+    #[cfg(feature = "server")]
+    pub cache: Option<VerdictCache>,
+    /// P(AI) above which the verdict is `AI_GENERATED`, where it is not the model's own.
+    pub threshold: Option<f64>,
 }
 
 /// The API around `judge`, without a storage for uploads and results.
@@ -59,16 +95,30 @@ pub fn router_with(
     config: &HttpConfig,
     storage: Option<Arc<Storage>>,
 ) -> Router {
+    router_of(Models::one(judge), config, storage)
+}
+
+/// The whole API around several models.
+pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storage>>) -> Router {
+    #[cfg(feature = "server")]
+    let metrics = Arc::new(Metrics::default());
     let body_limits = BodyLimits {
         max_bytes: config.max_body_bytes,
         idle: config.read_timeout,
     };
     let app = AppState {
-        judge,
+        models: Arc::new(models),
         queue: Queue::new(config.workers, config.queue_length),
         workers: config.workers.max(1),
         body_limits,
         storage,
+        #[cfg(feature = "server")]
+        metrics: Arc::clone(&metrics),
+        #[cfg(feature = "server")]
+        streams: Arc::new(Semaphore::new(STREAMS_PER_WORKER * config.workers.max(1))),
+        #[cfg(feature = "server")]
+        cache: config.service.cache(),
+        threshold: config.threshold,
     };
 
     let keyed = Router::new()
@@ -77,17 +127,43 @@ pub fn router_with(
         .route("/uploads", post(upload))
         .route("/results", get(results))
         .route("/results/{id}", get(result))
-        .route_layer(from_fn_with_state(config.access.clone(), require_key));
+        .route("/models", get(models_served));
+    #[cfg(feature = "server")]
+    let keyed = keyed
+        .route("/metrics", get(all_metrics))
+        .route("/stream", get(stream));
+    let compatible = Router::new().route("/api/voice-detection", post(voice_detection));
+    #[cfg(feature = "server")]
+    let (keyed, compatible) = match config.service.limiter(&metrics) {
+        Some(limiter) => (
+            keyed.route_layer(from_fn_with_state(Arc::clone(&limiter), limit)),
+            compatible.route_layer(from_fn_with_state(limiter, limit)),
+        ),
+        None => (keyed, compatible),
+    };
+    let keyed = keyed.route_layer(from_fn_with_state(config.access.clone(), require_key));
+    let compatible = compatible
+        .route_layer(from_fn_with_state(config.access.clone(), require_key))
+        .route_layer(from_fn(as_fault));
     let api = Router::new()
         .route("/health", get(health))
         .route("/ready", get(ready))
         // Its address carries a token of its own.
         .route("/uploads/{id}", put(receive))
-        .merge(keyed);
+        .merge(keyed)
+        .merge(compatible);
 
-    let router = Router::new()
-        .merge(api.clone())
-        .nest("/v1", api)
+    #[cfg(feature = "server")]
+    let api = api
+        .route("/openapi.json", get(openapi::openapi))
+        .route("/docs", get(openapi::reference))
+        .route("/docs/reference.js", get(openapi::script))
+        .route("/docs/reference.css", get(openapi::style));
+
+    let router = Router::new().merge(api.clone()).nest("/v1", api);
+    #[cfg(feature = "page")]
+    let router = router.merge(super::page::routes());
+    let router = router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         // Our own limit answers with a problem; axum's would with plain text.
@@ -98,6 +174,8 @@ pub fn router_with(
         Some(cors) => router.layer(cors),
         None => router,
     };
+    #[cfg(feature = "server")]
+    let router = router.layer(from_fn_with_state(metrics, count));
     let router = router.layer(from_fn(envelope));
     #[cfg(feature = "otel")]
     let router = router.layer(from_fn(super::traces::traced));
@@ -129,7 +207,7 @@ fn cors(origins: &CorsOrigins) -> Option<CorsLayer> {
     let layer = CorsLayer::new()
         .allow_methods([Method::GET, Method::POST, Method::PUT])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, X_API_KEY, X_REQUEST_ID])
-        .expose_headers([X_REQUEST_ID, RETRY_AFTER] as [HeaderName; 2])
+        .expose_headers(READABLE.map(HeaderName::from_static))
         .max_age(PREFLIGHT_AGE);
     match origins {
         CorsOrigins::None => None,

@@ -13,7 +13,8 @@ use tokio::sync::oneshot;
 
 use super::config::HttpConfig;
 use super::judge::Judge;
-use super::router::router_with;
+use super::models::Models;
+use super::router::router_of;
 use crate::storage::Storage;
 
 /// A server that has its port but does not answer yet.
@@ -42,6 +43,18 @@ impl Server {
         judge: Arc<dyn Judge>,
         storage: Option<Arc<Storage>>,
     ) -> io::Result<Self> {
+        Self::bind_models(config, Models::one(judge), storage).await
+    }
+
+    /// Takes the port, for the API with these models and this storage.
+    ///
+    /// # Errors
+    /// As [`Server::bind`].
+    pub async fn bind_models(
+        config: &HttpConfig,
+        models: Models,
+        storage: Option<Arc<Storage>>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind((config.host.as_str(), config.port))
             .await
             .map_err(|error| {
@@ -52,7 +65,7 @@ impl Server {
             })?;
         Ok(Self {
             listener,
-            router: router_with(judge, config, storage),
+            router: router_of(models, config, storage),
             grace: config.shutdown_grace,
         })
     }

@@ -22,6 +22,7 @@ use wincode::{SchemaRead, SchemaWrite};
 
 use super::{
     ArtifactError, Boosting, Bounds, Calibration, Ensemble, Forest, Kernel, Logistic, Mlp, Scaler,
+    Whitened,
 };
 
 /// First bytes of every artifact.
@@ -78,6 +79,8 @@ pub enum Estimator {
     Mlp(Mlp),
     /// Likeness to clips of the training.
     Kernel(Kernel),
+    /// The same on mixed features.
+    Whitened(Whitened),
 }
 
 impl Estimator {
@@ -89,7 +92,7 @@ impl Estimator {
             Self::Logistic(_) => "logistic",
             Self::GradientBoosting(_) => "gradient-boosting",
             Self::Mlp(_) => "mlp",
-            Self::Kernel(_) => "kernel",
+            Self::Kernel(_) | Self::Whitened(_) => "kernel",
         }
     }
 
@@ -101,6 +104,7 @@ impl Estimator {
             Self::GradientBoosting(boosting) => boosting.features(),
             Self::Mlp(mlp) => mlp.features(),
             Self::Kernel(kernel) => kernel.features(),
+            Self::Whitened(whitened) => whitened.features(),
         }
     }
 
@@ -112,6 +116,7 @@ impl Estimator {
             Self::GradientBoosting(boosting) => boosting.defect(),
             Self::Mlp(mlp) => mlp.defect(),
             Self::Kernel(kernel) => kernel.defect(),
+            Self::Whitened(whitened) => whitened.defect(),
         }
     }
 
@@ -119,9 +124,11 @@ impl Estimator {
     pub(super) fn uncalibrated(&self) -> Option<Calibration> {
         match self {
             Self::RandomForest(_) => None,
-            Self::Logistic(_) | Self::GradientBoosting(_) | Self::Mlp(_) | Self::Kernel(_) => {
-                Some(Calibration::LOG_ODDS)
-            }
+            Self::Logistic(_)
+            | Self::GradientBoosting(_)
+            | Self::Mlp(_)
+            | Self::Kernel(_)
+            | Self::Whitened(_) => Some(Calibration::LOG_ODDS),
         }
     }
 
@@ -134,6 +141,7 @@ impl Estimator {
             Self::GradientBoosting(boosting) => boosting.score(x),
             Self::Mlp(mlp) => mlp.score(x),
             Self::Kernel(kernel) => kernel.score(x),
+            Self::Whitened(whitened) => whitened.score(x),
         }
     }
 }

@@ -12,6 +12,8 @@ pub const LIMIT: f32 = 4.0;
 const STEPS: f32 = 127.0;
 /// Most landmarks and most features: scoring stays within milliseconds whatever an artifact says.
 const MOST: usize = 65_536;
+/// Landmarks whose mean a clip is compared with.
+const REFERENCES: usize = 128;
 
 /// The score `sum_i c_i * k(z, l_i)` of standardised values `z`, with landmarks `l_i` and
 /// `k(a, b) = level + mean over groups g of exp(-gamma * |a_g - b_g|^2 / d_g)`, where `d_g` is the number of features of
@@ -54,28 +56,95 @@ impl Kernel {
     /// Score of standardised values `x`, shape `[features]`. A value that is not finite counts as average.
     #[must_use]
     pub fn score(&self, x: &[f32]) -> f64 {
-        // In the landmarks' own steps, so that a landmark is read as it is stored.
-        let scaled = |&x: &f32| {
-            let x = if x.is_nan() { 0.0 } else { x };
-            x.clamp(-LIMIT, LIMIT) * (STEPS / LIMIT)
-        };
-        let x: Vec<f32> = x.iter().map(scaled).collect();
+        self.score_jointly(x, 0.0)
+    }
+
+    /// As [`Kernel::score`], with `joint` of a landmark's likeness that of all features together and the rest that of the
+    /// groups: `k(a, b) = level + (1 - joint) * (mean over groups) + joint * exp(-gamma * |a - b|^2 / d)`.
+    #[must_use]
+    pub(super) fn score_jointly(&self, x: &[f32], joint: f32) -> f64 {
+        let x = in_steps(x);
         let step = LIMIT / STEPS;
         let steepness = self.gamma * step * step;
         let groups = self.ends.len() as f32;
         let landmarks = self.landmarks.chunks_exact(self.features());
         let terms = landmarks.zip(&self.coefficients).map(|(landmark, &c)| {
             let mut start = 0;
-            let mut alike = 0.0;
+            let (mut alike, mut apart) = (0.0, 0.0);
             for &end in &self.ends {
                 let group = start..end as usize;
                 let squared = squared_distance(&x[group.clone()], &landmark[group.clone()]);
                 alike += (-steepness * squared / group.len() as f32).exp();
+                apart += squared;
                 start = end as usize;
             }
-            f64::from(c) * f64::from(self.level + alike / groups)
+            let mut alike = alike / groups;
+            if joint > 0.0 {
+                alike += joint * ((-steepness * apart / start as f32).exp() - alike);
+            }
+            f64::from(c) * f64::from(self.level + alike)
         });
         terms.sum()
+    }
+
+    /// Shares of the score of standardised values `x` by ranges of features that end at `ends`, which rise to the number of
+    /// features. With `(level + 1) * sum c`, the same for every clip, they sum to [`Kernel::score_jointly`] but for rounding.
+    ///
+    /// A landmark's term of a group, or of all features together, is `c * share * exp(-q)`, with `q` the weighted squared
+    /// distance. What the distance
+    /// takes off it, `c * share * (1 - exp(-q))`, belongs to a range by its part of `q`: for this function the integral of
+    /// the gradient along the line from the landmark to the clip, which adds up whatever the ranges are (Sundararajan, Taly
+    /// and Yan, "Axiomatic attribution for deep networks", ICML 2017).
+    #[must_use]
+    pub(super) fn shares(&self, x: &[f32], ends: &[usize], joint: f32) -> Vec<f64> {
+        let x = in_steps(x);
+        let step = LIMIT / STEPS;
+        let steepness = self.gamma * step * step;
+        let of_group = f64::from(1.0 - joint) / self.ends.len() as f64;
+        let mut shares = vec![0.0; ends.len()];
+        let mut parts = Vec::with_capacity(ends.len());
+        let landmarks = self.landmarks.chunks_exact(self.features());
+        for (landmark, &c) in landmarks.zip(&self.coefficients) {
+            let (mut start, mut range) = (0, 0);
+            parts.clear();
+            for &end in &self.ends {
+                let (end, first, own) = (end as usize, start, parts.len());
+                while start < end {
+                    let stop = ends[range].min(end);
+                    let squared = squared_distance(&x[start..stop], &landmark[start..stop]);
+                    parts.push((range, squared));
+                    start = stop;
+                    range += usize::from(stop == ends[range]);
+                }
+                let steepness = steepness / (end - first) as f32;
+                share(
+                    &mut shares,
+                    f64::from(c) * of_group,
+                    steepness,
+                    &parts[own..],
+                );
+            }
+            if joint > 0.0 {
+                let steepness = steepness / start as f32;
+                share(&mut shares, f64::from(c * joint), steepness, &parts);
+            }
+        }
+        shares
+    }
+
+    /// The mean [`Kernel::shares`] of landmarks: clips of the training, of both classes alike. Of many landmarks, 128
+    /// spread over all of them are taken.
+    pub(super) fn mean_shares(&self, ends: &[usize], joint: f32) -> Vec<f64> {
+        let count = self.coefficients.len();
+        let every = count.div_ceil(REFERENCES).max(1);
+        let mut means = vec![0.0; ends.len()];
+        for landmark in self.landmarks.chunks_exact(self.features()).step_by(every) {
+            let x: Vec<f32> = landmark.iter().map(|&byte| restore(byte)).collect();
+            for (mean, share) in means.iter_mut().zip(self.shares(&x, ends, joint)) {
+                *mean += share / count.div_ceil(every) as f64;
+            }
+        }
+        means
     }
 
     /// What could make scoring panic or its scores meaningless, if anything.
@@ -98,6 +167,24 @@ impl Kernel {
         }
         None
     }
+}
+
+/// Adds what distance takes off a term of `weight` to the ranges that it lies in: `parts` are (range, squared distance).
+fn share(shares: &mut [f64], weight: f64, steepness: f32, parts: &[(usize, f32)]) {
+    let squared: f32 = parts.iter().map(|(_, squared)| squared).sum();
+    let taken = weight * f64::from((-steepness * squared).exp_m1());
+    for &(range, part) in parts {
+        shares[range] += taken * f64::from(part / squared.max(f32::MIN_POSITIVE));
+    }
+}
+
+/// Values in the landmarks' own steps, so that a landmark is read as it is stored.
+fn in_steps(x: &[f32]) -> Vec<f32> {
+    let scaled = |&x: &f32| {
+        let x = if x.is_nan() { 0.0 } else { x };
+        x.clamp(-LIMIT, LIMIT) * (STEPS / LIMIT)
+    };
+    x.iter().map(scaled).collect()
 }
 
 /// `|x - landmark|^2` in eight partial sums: in order, one sum could not use vector instructions.
@@ -154,6 +241,42 @@ mod tests {
         let average = kernel.score(&x);
         x[7] = f32::NAN;
         assert_eq!(kernel.score(&x), average);
+    }
+
+    #[test]
+    fn shares_of_any_ranges_add_up_to_the_score() {
+        let kernel = small();
+        let x: Vec<f32> = (0..20).map(|i| (i as f32 - 9.0) * 0.6).collect();
+        // Ranges that split a group, that join two, and that are the groups.
+        let ranges: [&[usize]; 4] = [&[1, 3, 10, 20], &[5, 20], &[3, 20], &[20]];
+        for ends in ranges {
+            for joint in [0.0, 0.4] {
+                let shares = kernel.shares(&x, ends, joint);
+                assert_eq!(shares.len(), ends.len());
+                let sum = 1.5 * 1.1 + shares.iter().sum::<f64>();
+                let score = kernel.score_jointly(&x, joint);
+                assert!((sum - score).abs() < 1e-6, "{ends:?}: {sum}");
+            }
+        }
+        // A group has what is its own in the score.
+        let mut alike = 0.0;
+        for (landmark, c) in kernel.landmarks.chunks(20).zip([0.5, -1.0, 2.0]) {
+            let off = |i: usize| f64::from(x[i].clamp(-4.0, 4.0)) - f64::from(restore(landmark[i]));
+            let squared: f64 = (0..3).map(|i| off(i) * off(i)).sum();
+            alike += c * ((-0.3 * squared / 3.0).exp() - 1.0) / 2.0;
+        }
+        assert!((kernel.shares(&x, &[3, 20], 0.0)[0] - alike).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_clip_that_is_the_only_landmark_leaves_nothing_to_share() {
+        let kernel = Kernel {
+            landmarks: small().landmarks[..20].to_vec(),
+            coefficients: vec![0.5],
+            ..small()
+        };
+        let shares = kernel.mean_shares(&[1, 3, 20], 0.5);
+        assert!(shares.iter().all(|share| share.abs() < 1e-9), "{shares:?}");
     }
 
     #[test]

@@ -21,6 +21,18 @@ impl Logistic {
         known.fold(self.bias, |sum, (w, &x)| sum + w * f64::from(x))
     }
 
+    /// Shares of the score of `x` by ranges of features that end at `ends`: with the bias they sum to it. The mean of each
+    /// over the training is 0, for standardised values have that mean.
+    pub(super) fn shares(&self, x: &[f32], ends: &[usize]) -> Vec<f64> {
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let share = |(start, &end): (usize, &usize)| {
+            let terms = self.weights[start..end].iter().zip(&x[start..end]);
+            let known = terms.filter(|(_, x)| x.is_finite());
+            known.map(|(w, &x)| w * f64::from(x)).sum()
+        };
+        starts.zip(ends).map(share).collect()
+    }
+
     /// What makes the scores meaningless, if anything.
     pub(super) fn defect(&self) -> Option<String> {
         if !self.bias.is_finite() {

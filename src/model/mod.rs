@@ -7,6 +7,8 @@
 mod artifact;
 mod boosting;
 mod ensemble;
+mod evidence;
+pub mod figures;
 mod forest;
 pub mod kernel;
 mod logistic;
@@ -14,10 +16,12 @@ mod mlp;
 pub mod network;
 mod pipeline;
 mod scaler;
+pub mod whitened;
 
 pub use artifact::{Estimator, FORMAT_VERSION, HEADER_BYTES, Payload, encode, encode_ensemble};
 pub use boosting::Boosting;
 pub use ensemble::{Ensemble, FeaturePart, NetworkPart};
+pub use evidence::{Contribution, Evidence};
 pub use forest::{CompileError, Forest, TreeNode};
 pub use kernel::Kernel;
 pub use logistic::Logistic;
@@ -25,10 +29,12 @@ pub use mlp::{Layer, Mlp};
 pub use network::{Conv, Network};
 pub use pipeline::{Bounds, Calibration, Pipeline};
 pub use scaler::Scaler;
+pub use whitened::Whitened;
 
 use crate::features::{FeatureSet, FeatureVector};
 use artifact::Stored;
 use ensemble::{SetPipeline, Weighted};
+use evidence::Reference;
 use network::Runner;
 
 /// The embedded artifacts by name, the default one first.
@@ -47,10 +53,13 @@ pub struct Model {
     features: Option<Weighted<SetPipeline>>,
     /// What makes a probability of the weighted sum; absent where a pipeline is all there is and has its own.
     calibration: Option<Calibration>,
+    /// What evidence is relative to.
+    reference: Reference,
 }
 
 /// What is known of a model besides its weights.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct ModelInfo {
     /// Name by which it is selected, for example `classic`.
     pub name: String,
@@ -184,6 +193,7 @@ impl Model {
                 weight: 1.0,
             }),
             calibration: None,
+            reference: Reference::new(),
             info,
         })
     }
@@ -229,6 +239,7 @@ impl Model {
             network,
             features,
             calibration: Some(ensemble.calibration),
+            reference: Reference::new(),
         })
     }
 

@@ -165,6 +165,11 @@ impl Pipeline {
     /// The estimator's score of `values`, shape `[features]`, before calibration.
     #[must_use]
     pub fn score(&self, values: &[f64]) -> f64 {
+        self.estimator.score(&self.standardise(values))
+    }
+
+    /// What the estimator sees of `values`: within bounds, standardised.
+    pub(super) fn standardise(&self, values: &[f64]) -> Vec<f32> {
         let mut standardised = Vec::with_capacity(values.len());
         match &self.bounds {
             Some(bounds) => {
@@ -174,7 +179,7 @@ impl Pipeline {
             }
             None => self.scaler.transform(values, &mut standardised),
         }
-        self.estimator.score(&standardised)
+        standardised
     }
 
     /// What could make scoring of `features` features panic, loop or mislead, if anything.

@@ -9,7 +9,7 @@ use super::kernel_fit::{self, KernelSettings};
 use super::logistic_fit::{self, LogisticSettings};
 use super::mlp_fit::{self, MlpSettings};
 use super::network::NetworkSettings;
-use super::{TrainingError, manifest::Clip};
+use super::{TrainingError, manifest::Clip, protocol};
 use crate::model::Pipeline;
 
 /// An estimator to be fitted. In JSON, the settings alone: the kind stands beside them.
@@ -87,7 +87,8 @@ impl EstimatorSettings {
             Self::Kernel(settings) => {
                 let groups = groups(&clips, each);
                 let ends = corpus.features.group_ends();
-                kernel_fit::fit(&rows, &is_ai, &groups, each, ends, settings)
+                let speakers: Vec<_> = clips.iter().map(|clip| protocol::speaker(clip)).collect();
+                kernel_fit::fit(&rows, &is_ai, &groups, &speakers, each, ends, settings)
             }
             Self::Network(_) => Err(TrainingError::Fit(
                 "a network is fitted to spectrograms, not to features".into(),

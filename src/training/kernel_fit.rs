@@ -13,18 +13,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use faer::linalg::matmul::matmul;
-use faer::linalg::solvers::Solve;
-use faer::{Accum, Mat, Par, Side};
-
 use super::TrainingError;
 use super::calibrate;
+use super::kernel_system::System;
 use super::logistic_fit::COVERAGE;
 use super::rng::Rng;
-use crate::model::{Bounds, Estimator, Kernel, Pipeline, Scaler, kernel};
-
-/// Added to the diagonal: kernels of `f32` tell landmarks that nearly coincide apart by rounding alone.
-const JITTER: f64 = 0.02;
+use super::whitening::{self, Speaker};
+use crate::model::{Bounds, Estimator, Kernel, Pipeline, Scaler, Whitened, kernel, whitened};
 
 /// Settings of the kernel machine.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -39,6 +34,12 @@ pub struct KernelSettings {
     pub level: f32,
     /// A clip weighs (clips of its family or source) to this power, and the classes weigh alike.
     pub power: f64,
+    /// How far what differs between recordings of one person is shrunk, see [`whitening`]; 0 leaves features as they are.
+    pub whitening: f64,
+    /// Share of the likeness of all features together beside that of the groups: see [`Whitened::joint`].
+    pub joint: f32,
+    /// Share of a clip's weight that the clip as recorded has; its copies share the rest.
+    pub recorded: f64,
     /// Seed of the choice of landmarks.
     pub seed: u64,
 }
@@ -47,11 +48,14 @@ impl Default for KernelSettings {
     /// What was best under the strict protocol, see `docs/research.md`.
     fn default() -> Self {
         Self {
-            landmarks: 1_000,
-            lambda: 0.3,
+            landmarks: 1_500,
+            lambda: 1.0,
             gamma: 0.3,
             level: 0.1,
             power: -0.5,
+            whitening: 2.0,
+            joint: 0.5,
+            recorded: 0.5,
             seed: 42,
         }
     }
@@ -61,13 +65,16 @@ impl fmt::Display for KernelSettings {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(
             f,
-            "{} landmarks, one Gaussian for each group of features, gamma {}, lambda {}, clips weighted by (size of family \
-             or source)^{}, values clipped to their 0.5th and 99.5th percentile, calibrated on {} folds grouped by family \
+            "{} landmarks, one Gaussian for each group of features and {} of the likeness by one over all, gamma {}, lambda {}, whitened by {} times the covariance \
+             within speakers, clips weighted by (size of family or source)^{}, {} of it as recorded beside copies, values clipped to their 0.5th and 99.5th percentile, calibrated on {} folds grouped by family \
              and source, seed {}",
             self.landmarks,
+            self.joint,
             self.gamma,
             self.lambda,
+            self.whitening,
             self.power,
+            self.recorded,
             calibrate::FOLDS,
             self.seed
         )
@@ -97,7 +104,7 @@ fn weights(is_ai: &[bool], groups: &[&str], power: f64) -> Vec<f64> {
 }
 
 /// Fits all stages to `rows`, shape `[n][features]`, of which `each` in a row belong to one clip, with `is_ai` and
-/// `groups` (engine family or human source), shape `[n]`. `ends` says where each group of features ends, see
+/// `groups` (engine family or human source) and `speakers`, shape `[n]`. `ends` says where each group of features ends, see
 /// [`crate::features::FeatureSet::group_ends`].
 ///
 /// # Errors
@@ -106,6 +113,7 @@ pub fn fit(
     rows: &[&[f64]],
     is_ai: &[bool],
     groups: &[&str],
+    speakers: &[Speaker],
     each: usize,
     ends: &[usize],
     settings: &KernelSettings,
@@ -129,7 +137,31 @@ pub fn fit(
     let mut weights = weights(is_ai, groups, settings.power);
     let chosen = landmarks(&weights, each, settings);
     // Copies share their clip's weight, so that lambda means the same with and without them.
-    weights.iter_mut().for_each(|w| *w /= each as f64);
+    if each > 1 {
+        let copy = (1.0 - settings.recorded) / (each - 1) as f64;
+        for (row, weight) in weights.iter_mut().enumerate() {
+            *weight *= if row % each == 0 {
+                settings.recorded
+            } else {
+                copy
+            };
+        }
+    }
+    let short_ends: Vec<u32> = ends.iter().map(|&end| end as u32).collect();
+    let mixing = if settings.whitening > 0.0 || settings.joint > 0.0 {
+        let human: Vec<(usize, Speaker)> = (0..rows.len())
+            .step_by(each)
+            .filter(|&row| !is_ai[row])
+            .map(|row| (row, speakers[row]))
+            .collect();
+        let mixing = whitening::fit(&standardised, &human, ends, settings.whitening)?;
+        for row in &mut standardised {
+            *row = whitened::mix(&mixing, &short_ends, row);
+        }
+        Some(mixing)
+    } else {
+        None
+    };
 
     let bytes: Vec<i8> = chosen
         .iter()
@@ -161,16 +193,24 @@ pub fn fit(
     }
     let all: Vec<usize> = (0..chosen.len()).collect();
     let coefficients = system.solve(&[], &all)?;
+    let kernel = Kernel {
+        gamma: settings.gamma,
+        level: settings.level,
+        ends: short_ends,
+        landmarks: bytes,
+        coefficients,
+    };
     Ok(Pipeline {
         bounds: Some(bounds),
         scaler,
-        estimator: Estimator::Kernel(Kernel {
-            gamma: settings.gamma,
-            level: settings.level,
-            ends: ends.iter().map(|&end| end as u32).collect(),
-            landmarks: bytes,
-            coefficients,
-        }),
+        estimator: match mixing {
+            Some(mixing) => Estimator::Whitened(Whitened {
+                mixing,
+                joint: settings.joint,
+                kernel,
+            }),
+            None => Estimator::Kernel(kernel),
+        },
         calibration: Some(calibrate::platt(&scores, is_ai)),
     })
 }
@@ -191,165 +231,4 @@ fn landmarks(weights: &[f64], each: usize, settings: &KernelSettings) -> Vec<usi
     keys.truncate(settings.landmarks.max(1));
     let chosen: BTreeSet<usize> = keys.into_iter().map(|(_, row)| row).collect();
     chosen.into_iter().collect()
-}
-
-/// The normal equations of the whole data, from which folds are taken out.
-struct System {
-    /// `P`, shape `[n][m]`.
-    kernels: Mat<f32>,
-    /// `W P`, shape `[n][m]`.
-    weighted: Mat<f32>,
-    /// `y`, shape `[n]`.
-    targets: Vec<f32>,
-    /// `P' W P`, shape `[m][m]`.
-    gram: Mat<f64>,
-    /// `P' W y`, shape `[m]`.
-    moments: Vec<f64>,
-    /// `lambda K`, shape `[m][m]`.
-    penalty: Mat<f32>,
-}
-
-impl System {
-    fn new(
-        rows: &[Vec<f32>],
-        basis: &[Vec<f32>],
-        weights: &[f64],
-        is_ai: &[bool],
-        ends: &[usize],
-        settings: &KernelSettings,
-    ) -> Self {
-        let kernels = kernels(rows, basis, ends, settings);
-        let mut penalty = self::kernels(basis, basis, ends, settings);
-        for column in penalty.col_iter_mut() {
-            column.iter_mut().for_each(|k| *k *= settings.lambda);
-        }
-        let weighted = Mat::from_fn(rows.len(), basis.len(), |i, l| {
-            kernels[(i, l)] * weights[i] as f32
-        });
-        let targets: Vec<f32> = is_ai
-            .iter()
-            .map(|&ai| if ai { 1.0 } else { -1.0 })
-            .collect();
-        let all: Vec<usize> = (0..rows.len()).collect();
-        let landmarks: Vec<usize> = (0..basis.len()).collect();
-        let gram = gram(&kernels, &weighted, &all, &landmarks);
-        let moments = moments(&weighted, &targets, &all);
-        Self {
-            kernels,
-            weighted,
-            targets,
-            gram,
-            moments,
-            penalty,
-        }
-    }
-
-    /// Coefficients of the landmarks `kept`, without the rows `left_out`.
-    fn solve(&self, left_out: &[usize], kept: &[usize]) -> Result<Vec<f32>, TrainingError> {
-        let out = gram(&self.kernels, &self.weighted, left_out, kept);
-        let system = Mat::from_fn(kept.len(), kept.len(), |a, b| {
-            let at = (kept[a], kept[b]);
-            let jitter = if a == b { JITTER } else { 0.0 };
-            self.gram[at] - out[(a, b)] + f64::from(self.penalty[at]) + jitter
-        });
-        let out_moments = moments(&self.weighted, &self.targets, left_out);
-        let right = Mat::from_fn(kept.len(), 1, |l, _| {
-            self.moments[kept[l]] - out_moments[kept[l]]
-        });
-        // Values are finite, so that only landmarks that nearly coincide leave no finite solution.
-        let dependent = || {
-            TrainingError::Fit(format!(
-                "the kernels of {} landmarks are not independent enough: a larger lambda or fewer landmarks are needed",
-                kept.len()
-            ))
-        };
-        let factors = system.llt(Side::Lower).map_err(|_| dependent())?;
-        let solution = factors.solve(&right);
-        let coefficients: Vec<f32> = (0..kept.len()).map(|l| solution[(l, 0)] as f32).collect();
-        if coefficients.iter().any(|c| !c.is_finite()) {
-            return Err(dependent());
-        }
-        Ok(coefficients)
-    }
-}
-
-/// Rows that are multiplied in `f32` before their sums are added up in `f64`: a sum over tens of thousands of rows would
-/// be short of the digits that taking folds out of it costs.
-const BLOCK: usize = 1_024;
-
-/// `P' W P` over `rows` for the landmarks `kept`, shape `[kept][kept]`.
-fn gram(kernels: &Mat<f32>, weighted: &Mat<f32>, rows: &[usize], kept: &[usize]) -> Mat<f64> {
-    let mut sum = Mat::zeros(kept.len(), kept.len());
-    let mut product = Mat::<f32>::zeros(kept.len(), kept.len());
-    for block in rows.chunks(BLOCK) {
-        let take = |from: &Mat<f32>| {
-            Mat::from_fn(block.len(), kept.len(), |i, l| from[(block[i], kept[l])])
-        };
-        let (plain, weighted) = (take(kernels), take(weighted));
-        matmul(
-            product.as_mut(),
-            Accum::Replace,
-            plain.transpose(),
-            weighted.as_ref(),
-            1.0,
-            Par::Seq,
-        );
-        for (sums, products) in sum.col_iter_mut().zip(product.col_iter()) {
-            for (s, p) in sums.iter_mut().zip(products.iter()) {
-                *s += f64::from(*p);
-            }
-        }
-    }
-    sum
-}
-
-/// `P' W y` over `rows`, shape `[m]`.
-fn moments(weighted: &Mat<f32>, targets: &[f32], rows: &[usize]) -> Vec<f64> {
-    (0..weighted.ncols())
-        .map(|l| {
-            let terms = rows
-                .iter()
-                .map(|&i| f64::from(weighted[(i, l)] * targets[i]));
-            terms.sum()
-        })
-        .collect()
-}
-
-/// Kernels between `rows`, shape `[n][features]`, and `basis`, shape `[m][features]` -> `[n][m]`.
-fn kernels(
-    rows: &[Vec<f32>],
-    basis: &[Vec<f32>],
-    ends: &[usize],
-    settings: &KernelSettings,
-) -> Mat<f32> {
-    let mut sum = Mat::from_fn(rows.len(), basis.len(), |_, _| settings.level);
-    let mut products = Mat::zeros(rows.len(), basis.len());
-    let mut start = 0;
-    for &end in ends {
-        let part = |of: &[Vec<f32>]| Mat::from_fn(of.len(), end - start, |i, k| of[i][start + k]);
-        let norms = |of: &[Vec<f32>]| -> Vec<f32> {
-            let squared = |row: &Vec<f32>| row[start..end].iter().map(|z| z * z).sum();
-            of.iter().map(squared).collect()
-        };
-        let (a, b) = (part(rows), part(basis));
-        let (a_norms, b_norms) = (norms(rows), norms(basis));
-        matmul(
-            products.as_mut(),
-            Accum::Replace,
-            a.as_ref(),
-            b.transpose(),
-            1.0,
-            Par::Seq,
-        );
-        let steepness = settings.gamma / (end - start) as f32;
-        let share = 1.0 / ends.len() as f32;
-        for (l, (column, products)) in sum.col_iter_mut().zip(products.col_iter()).enumerate() {
-            for ((k, product), a_norm) in column.iter_mut().zip(products.iter()).zip(&a_norms) {
-                let squared = (a_norm + b_norms[l] - 2.0 * product).max(0.0);
-                *k += share * (-steepness * squared).exp();
-            }
-        }
-        start = end;
-    }
-    sum
 }

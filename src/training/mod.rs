@@ -25,6 +25,7 @@ pub mod fingerprint;
 pub mod forest_fit;
 pub mod fuse;
 pub mod kernel_fit;
+mod kernel_system;
 pub mod learning_curve;
 pub mod logistic_fit;
 pub mod manifest;
@@ -41,6 +42,7 @@ pub mod selection;
 pub mod splice;
 pub mod table;
 pub mod warning_rates;
+pub mod whitening;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -45,6 +45,27 @@ pub fn wav(seconds: usize, sample: impl Fn(usize) -> u8) -> Vec<u8> {
     wav
 }
 
+/// A WAV file of 16 bits: samples within -1.0..=1.0, channels side by side.
+pub fn pcm16(samples: &[f32], channels: u16, rate: u32) -> Vec<u8> {
+    let size = u32::try_from(2 * samples.len()).unwrap();
+    let mut wav = Vec::with_capacity(44 + 2 * samples.len());
+    wav.extend(b"RIFF");
+    wav.extend((36 + size).to_le_bytes());
+    wav.extend(b"WAVEfmt ");
+    wav.extend(16_u32.to_le_bytes());
+    wav.extend(1_u16.to_le_bytes());
+    wav.extend(channels.to_le_bytes());
+    wav.extend(rate.to_le_bytes());
+    wav.extend((2 * u32::from(channels) * rate).to_le_bytes());
+    wav.extend((2 * channels).to_le_bytes());
+    wav.extend(16_u16.to_le_bytes());
+    wav.extend(b"data");
+    wav.extend(size.to_le_bytes());
+    let whole = |x: &f32| (x * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16;
+    wav.extend(samples.iter().flat_map(|x| whole(x).to_le_bytes()));
+    wav
+}
+
 /// Settings as the environment would give them.
 pub fn config(vars: &[(&str, &str)]) -> HttpConfig {
     let lookup = |name: &str| {
@@ -132,6 +153,10 @@ pub fn post_to(uri: &str, content_type: &str, body: impl Into<Body>) -> Request<
 
 pub fn post_json(body: &Value) -> Request<Body> {
     post("application/json", body.to_string())
+}
+
+pub fn post_json_to(uri: &str, body: &Value) -> Request<Body> {
+    post_to(uri, "application/json", body.to_string())
 }
 
 pub async fn send(api: &Router, request: Request<Body>) -> Answer {

@@ -67,6 +67,22 @@ pub struct DetectArgs {
     /// Also the score of each stretch of the clip
     #[arg(long)]
     pub segments: bool,
+    /// Length of a segment in seconds, 1 to 30 [default: 3]
+    #[arg(long, value_name = "SECONDS", requires = "segments")]
+    pub window: Option<f64>,
+    /// From one segment's start to the next one's in seconds, 0.1 to 30 [default: 1]
+    #[arg(long, value_name = "SECONDS", requires = "segments")]
+    pub hop: Option<f64>,
+    /// Which side of a stereo recording is judged: mix (the mean of all channels), left, right, or each of the two apart
+    #[arg(long, value_name = "CHANNEL", default_value = "mix",
+          value_parser = clap::builder::PossibleValuesParser::new(["mix", "left", "right", "each"]))]
+    pub channel: String,
+    /// Judge from here on, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub start: Option<f64>,
+    /// Judge up to here, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub end: Option<f64>,
     /// Which embedded model judges (see `voxproof model`)
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
@@ -112,7 +128,9 @@ Examples:
 
 Flags win over the environment, the environment over a .env file in the working folder.
 Variables: API_KEY (several separated by commas), HOST, PORT, CORS_ORIGINS, MAX_BODY_BYTES,
-THRESHOLD, LOG_LEVEL or RUST_LOG, LOG_FORMAT (text, json).")]
+THRESHOLD, LOG_LEVEL or RUST_LOG, LOG_FORMAT (text, json); RATE_LIMIT (600/min, off), CACHE (on, off),
+CACHE_ENTRIES, CACHE_TTL (seconds), REDIS_URL; MODELS, MODEL_SPLIT (NAME:PERCENT), SHADOW_MODEL.
+docs/operating.md says what each means.")]
 pub struct ServeArgs {
     /// Address to listen on [default: 0.0.0.0]
     #[arg(long)]
@@ -123,9 +141,10 @@ pub struct ServeArgs {
     /// Serve without keys: anyone who can reach the port may call
     #[arg(long)]
     pub no_auth: bool,
-    /// Which embedded model judges (see `voxproof model`)
-    #[arg(long, value_name = "NAME")]
-    pub model: Option<String>,
+    /// Model that judges: an embedded one (see `voxproof model`) or an artifact's file. Several may be given: the first one
+    /// judges what names none, `?model=NAME` another [default: MODELS, a list separated by commas, else the default one]
+    #[arg(long, value_name = "MODEL")]
+    pub model: Vec<String>,
     /// P(AI) above which a clip is AI_GENERATED [default: the model's, 0.5]
     #[arg(long, value_parser = probability, value_name = "P")]
     pub threshold: Option<f64>,

@@ -8,8 +8,12 @@ use std::time::Duration;
 use rayon::prelude::*;
 use serde::Serialize;
 use voxproof::audio::DecodeLimits;
+use voxproof::evidence::sentence;
 use voxproof::model::Model;
-use voxproof::{Classification, DetectError, Detection, Detector, Verdict};
+use voxproof::options::{Detail, Found, OptionsError};
+use voxproof::{
+    Classification, DetectError, DetectOptions, Detector, Judged, Region, Stretches, Verdict,
+};
 
 use crate::args::DetectArgs;
 use crate::files;
@@ -22,6 +26,8 @@ const MANY: usize = 8;
 #[derive(Serialize)]
 pub struct FileFault<'a> {
     file: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'static str>,
     error: String,
     code: &'static str,
 }
@@ -46,6 +52,7 @@ impl FileError {
 
 /// Judges the files, prints one line each, in the order given.
 pub fn run(args: &DetectArgs) -> Result<ExitCode, Failure> {
+    let options = options(args).map_err(|error| Failure::Usage(error.to_string()))?;
     let files = files::expand(&args.files)?;
     let detector = detector(args.model.as_deref(), args.threshold)?.with_limits(DecodeLimits {
         max_duration: Duration::from_secs_f64(args.max_duration),
@@ -58,7 +65,7 @@ pub fn run(args: &DetectArgs) -> Result<ExitCode, Failure> {
         let verdicts: Vec<_> = block
             .par_iter()
             .map(|path| {
-                let verdict = judge(&detector, path, args);
+                let verdict = judge(&detector, path, &options);
                 if let Some(bar) = &bar {
                     bar.inc(1);
                 }
@@ -96,75 +103,130 @@ pub fn detector(model: Option<&str>, threshold: Option<f64>) -> Result<Detector,
     })
 }
 
-fn judge(detector: &Detector, path: &Path, args: &DetectArgs) -> Result<Detection, FileError> {
-    let bytes = files::read(path)?;
-    Ok(if args.segments {
-        detector.detect_with_segments(&bytes)?
-    } else if args.json {
-        detector.detect_with_warnings(&bytes)?
-    } else {
-        detector.detect(&bytes)?
+fn options(args: &DetectArgs) -> Result<DetectOptions, OptionsError> {
+    Ok(DetectOptions {
+        detail: match (args.segments, args.json) {
+            (true, _) => Detail::Segments,
+            (false, true) => Detail::Warnings,
+            (false, false) => Detail::None,
+        },
+        channel: args.channel.parse()?,
+        region: Region::new(args.start, args.end)?,
+        stretches: Stretches::new(args.window, args.hop)?,
     })
+}
+
+fn judge(detector: &Detector, path: &Path, options: &DetectOptions) -> Result<Judged, FileError> {
+    Ok(detector.detect_with(&files::read(path)?, options)?)
 }
 
 fn print_verdict(
     args: &DetectArgs,
     detector: &Detector,
     path: &Path,
-    verdict: &Result<Detection, FileError>,
+    judged: &Result<Judged, FileError>,
 ) -> Result<(), Failure> {
     let file = path.to_string_lossy();
-    let mut out = anstream::stdout().lock();
-    match verdict {
-        Ok(detection) if args.json => {
-            let mut verdict =
-                Verdict::new(detection, detector.model(), args.language).with_file(&file);
-            if !args.segments {
-                verdict.segments = None;
-            }
-            writeln!(out, "{}", json(&verdict))?;
-        }
-        Ok(detection) => {
-            let style = match detection.classification {
-                Classification::AiGenerated => ERROR,
-                Classification::Human => GOOD,
-            };
-            writeln!(
-                out,
-                "{style}{}{style:#} {:.2}  {file}",
-                detection.classification.as_str(),
-                detection.confidence
-            )?;
-            if args.segments {
-                for s in &detection.segments {
-                    writeln!(
-                        out,
-                        "  {:8.2} s to {:8.2} s  P(AI) {:.2}",
-                        s.start, s.end, s.ai_probability
-                    )?;
+    match judged {
+        Ok(Judged::One(found)) => print_found(args, detector, &file, None, found),
+        Ok(Judged::Each(sides)) => {
+            for (channel, side) in ["left", "right"].into_iter().zip(sides.iter()) {
+                match side {
+                    Ok(found) => print_found(args, detector, &file, Some(channel), found)?,
+                    Err(error) => print_fault(args, &file, Some(channel), error, error.code())?,
                 }
             }
-            if args.segments && detection.inconclusive {
-                writeln!(out, "  inconclusive: P(AI) {:.2}", detection.ai_probability)?;
-            }
-            for warning in &detection.warnings {
-                writeln!(
-                    out,
-                    "  warning: {}: {}",
-                    warning.code.as_str(),
-                    warning.message
-                )?;
-            }
+            Ok(())
         }
-        Err(error) if args.json => {
-            let fault = FileFault {
-                file: &file,
-                error: error.to_string(),
-                code: error.code(),
-            };
-            writeln!(out, "{}", json(&fault))?;
+        Err(error) => print_fault(args, &file, None, error, error.code()),
+    }
+}
+
+/// A verdict, as `--json` prints it.
+#[derive(Serialize)]
+struct OfChannel<'a> {
+    #[serde(flatten)]
+    verdict: Verdict<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'static str>,
+}
+
+fn print_found(
+    args: &DetectArgs,
+    detector: &Detector,
+    file: &str,
+    channel: Option<&'static str>,
+    found: &Found,
+) -> Result<(), Failure> {
+    let detection = &found.detection;
+    let mut out = anstream::stdout().lock();
+    if args.json {
+        let mut verdict = Verdict::new(detection, detector.model(), args.language).with_file(file);
+        if !args.segments {
+            verdict.segments = None;
         }
-        Err(error) => anstream::eprintln!("{ERROR}error:{ERROR:#} {file}: {error}"),
+        writeln!(out, "{}", json(&OfChannel { verdict, channel }))?;
+        return Ok(());
+    }
+    let style = match detection.classification {
+        Classification::AiGenerated => ERROR,
+        Classification::Human => GOOD,
+    };
+    writeln!(
+        out,
+        "{style}{}{style:#} {:.2}  {file}{}",
+        detection.classification.as_str(),
+        detection.confidence,
+        of(channel)
+    )?;
+    if args.segments {
+        for s in &detection.segments {
+            writeln!(
+                out,
+                "  {:8.2} s to {:8.2} s  P(AI) {:.2}",
+                s.start, s.end, s.ai_probability
+            )?;
+        }
+    }
+    if args.segments && detection.inconclusive {
+        writeln!(out, "  inconclusive: P(AI) {:.2}", detection.ai_probability)?;
+    }
+    if let (true, Some(evidence)) = (args.segments, &detection.evidence) {
+        writeln!(out, "  evidence: {}", sentence(evidence))?;
+    }
+    for warning in &detection.warnings {
+        writeln!(
+            out,
+            "  warning: {}: {}",
+            warning.code.as_str(),
+            warning.message
+        )?;
+    }
+    Ok(())
+}
+
+/// The channel's name behind that of the file, where there is one.
+fn of(channel: Option<&str>) -> String {
+    channel.map_or_else(String::new, |channel| format!(" ({channel})"))
+}
+
+fn print_fault(
+    args: &DetectArgs,
+    file: &str,
+    channel: Option<&'static str>,
+    error: &dyn std::error::Error,
+    code: &'static str,
+) -> Result<(), Failure> {
+    if args.json {
+        let fault = FileFault {
+            file,
+            channel,
+            error: error.to_string(),
+            code,
+        };
+        writeln!(anstream::stdout().lock(), "{}", json(&fault))?;
+    } else {
+        anstream::eprintln!("{ERROR}error:{ERROR:#} {file}{}: {error}", of(channel));
     }
     Ok(())
 }

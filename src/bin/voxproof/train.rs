@@ -109,6 +109,15 @@ struct EstimatorArgs {
     /// Strength of the regularisation, for kernel
     #[arg(long, value_name = "LAMBDA", default_value_t = f64::from(KernelSettings::default().lambda), value_parser = positive)]
     lambda: f64,
+    /// How far what differs between recordings of one person is shrunk, for kernel; 0: not at all
+    #[arg(long, value_name = "BETA", default_value_t = KernelSettings::default().whitening, value_parser = not_negative)]
+    whitening: f64,
+    /// Share of the likeness of all features together beside that of each group, for kernel
+    #[arg(long, value_name = "SHARE", default_value_t = f64::from(KernelSettings::default().joint), value_parser = share)]
+    joint: f64,
+    /// Share of a clip's weight that the clip as recorded has beside its copies, for kernel
+    #[arg(long, value_name = "SHARE", default_value_t = KernelSettings::default().recorded, value_parser = share)]
+    recorded: f64,
     /// What weighs the same in training, for logistic: the two classes, or also the engine families
     /// and human sources within them
     #[arg(long, value_name = "OVER", default_value = Weighting::default().name(),
@@ -156,6 +165,9 @@ impl EstimatorArgs {
             "kernel" => EstimatorSettings::Kernel(KernelSettings {
                 landmarks: self.landmarks as usize,
                 lambda: self.lambda as f32,
+                whitening: self.whitening,
+                joint: self.joint as f32,
+                recorded: self.recorded,
                 seed,
                 ..KernelSettings::default()
             }),
@@ -175,6 +187,20 @@ fn positive(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(c) if c > 0.0 && f64::is_finite(c) => Ok(c),
         _ => Err("a number above 0 is expected".into()),
+    }
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(beta) if beta >= 0.0 && f64::is_finite(beta) => Ok(beta),
+        _ => Err("a number of 0 or more is expected".into()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("a number from 0 to 1 is expected".into()),
     }
 }
 

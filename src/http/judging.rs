@@ -1,0 +1,209 @@
+//! From a clip to an answer: what every judging route goes through.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
+
+use super::answer::{Shape, render};
+use super::judge::Judge;
+use super::payload::Clip;
+use super::problem::{Code, Problem};
+use super::queue::QueueError;
+use super::router::AppState;
+use crate::options::{DetectOptions, Judged};
+
+/// Whether the verdict had been given before: `hit` or `miss`. Absent where none are kept.
+pub const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+/// Name and version of the model that judged.
+pub const X_MODEL: HeaderName = HeaderName::from_static("x-model");
+
+/// What is to be done with a clip.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// What the detector is to do.
+    pub options: DetectOptions,
+    /// How the answer looks.
+    pub shape: Shape,
+    /// The model that was named.
+    pub model: Option<String>,
+}
+
+/// An answer: a JSON document and what is told beside it.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// The document.
+    pub body: Bytes,
+    headers: HeaderMap,
+}
+
+impl Answered {
+    fn new(judge: &dyn Judge, body: Bytes) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let model = judge.model();
+        let named = HeaderValue::from_str(&format!("{}/{}", model.name, model.version));
+        // The name of a model file may be no header's value.
+        headers.extend(named.ok().map(|named| (X_MODEL, named)));
+        Self { body, headers }
+    }
+
+    #[cfg(feature = "server")]
+    fn with_cache(mut self, outcome: &'static str) -> Self {
+        let outcome = HeaderValue::from_static(outcome);
+        self.headers.insert(X_CACHE, outcome);
+        self
+    }
+}
+
+impl IntoResponse for Answered {
+    fn into_response(self) -> Response {
+        (self.headers, self.body).into_response()
+    }
+}
+
+/// Judges the clip that `clip` makes on a worker: what it does may take the processor.
+///
+/// # Errors
+/// Those of `clip` and of the detector; there is no such model; the queue is full.
+pub async fn answer<F>(app: &AppState, order: Order, clip: F) -> Result<Answered, Problem>
+where
+    F: FnOnce() -> Result<Clip, Problem> + Send + 'static,
+{
+    let judge = Arc::clone(app.models.choose(order.model.as_deref())?);
+    #[cfg(feature = "server")]
+    if let Some(cache) = app
+        .cache
+        .as_ref()
+        .filter(|_| super::cache::keeps(&order.shape))
+    {
+        return answer_with_cache(app, cache, judge, order, clip).await;
+    }
+    let job = {
+        let judge = Arc::clone(&judge);
+        move || judged(&*judge, &order, Arc::new(clip()?))
+    };
+    let done = app.queue.run(job).await.map_err(no_result)??;
+    Ok(Answered::new(&*judge, finish(app, &judge, done)))
+}
+
+/// In two turns of a worker, so that what is known waits for nobody who is judged.
+#[cfg(feature = "server")]
+async fn answer_with_cache<F>(
+    app: &AppState,
+    cache: &super::cache::VerdictCache,
+    judge: Arc<dyn Judge>,
+    order: Order,
+    clip: F,
+) -> Result<Answered, Problem>
+where
+    F: FnOnce() -> Result<Clip, Problem> + Send + 'static,
+{
+    use super::cache::Key;
+
+    let made = {
+        let (judge, threshold) = (Arc::clone(&judge), app.threshold);
+        move || {
+            let clip = clip()?;
+            let key = Key::new(&clip.audio, clip.language, &order, judge.model(), threshold);
+            Ok::<_, Problem>((clip, order, key))
+        }
+    };
+    let (clip, order, key) = app.queue.run(made).await.map_err(no_result)??;
+    let known = cache.get(&key).await;
+    app.metrics.looked_up(known.is_some());
+    if let Some(body) = known {
+        return Ok(Answered::new(&*judge, body).with_cache("hit"));
+    }
+    let job = {
+        let judge = Arc::clone(&judge);
+        move || judged(&*judge, &order, Arc::new(clip))
+    };
+    let done = app.queue.run(job).await.map_err(no_result)??;
+    let body = finish(app, &judge, done);
+    cache.put(key, &body);
+    Ok(Answered::new(&*judge, body).with_cache("miss"))
+}
+
+/// A clip that was judged.
+struct Done {
+    body: Bytes,
+    #[cfg_attr(
+        not(feature = "server"),
+        expect(dead_code, reason = "metrics are the server's")
+    )]
+    judged: Judged,
+    #[cfg_attr(
+        not(feature = "server"),
+        expect(dead_code, reason = "so is the shadow")
+    )]
+    clip: Arc<Clip>,
+    #[cfg_attr(
+        not(feature = "server"),
+        expect(dead_code, reason = "so is the shadow")
+    )]
+    options: DetectOptions,
+}
+
+fn judged(judge: &dyn Judge, order: &Order, clip: Arc<Clip>) -> Result<Done, Problem> {
+    let judged = judge.judge(&clip.audio, &order.options)?;
+    Ok(Done {
+        body: render(&order.shape, &judged, judge.model(), clip.language),
+        judged,
+        clip,
+        options: order.options,
+    })
+}
+
+/// Counts what was judged, and lets the shadow judge it.
+#[cfg(feature = "server")]
+fn finish(app: &AppState, judge: &Arc<dyn Judge>, done: Done) -> Bytes {
+    app.metrics.judged(&judge.model().name, &done.judged);
+    if let Some(shadow) = app.models.shadow().cloned() {
+        let found = done.judged.found().map(|found| &found.detection);
+        let answered: Vec<_> = found
+            .map(|d| (d.classification, d.ai_probability))
+            .collect();
+        let (clip, mut options, metrics) = (done.clip, done.options, Arc::clone(&app.metrics));
+        // Its verdict alone is compared.
+        options.detail = crate::options::Detail::None;
+        let queue = app.queue.clone();
+        tokio::spawn(async move {
+            let job = move || {
+                if let Ok(judged) = shadow.judge(&clip.audio, &options) {
+                    metrics.shadowed(&shadow.model().name, &judged, &answered);
+                }
+            };
+            // In the queue like everyone; where that is full, callers matter more.
+            if queue.run(job).await.is_err() {
+                tracing::debug!("the shadow model had no turn");
+            }
+        });
+    }
+    done.body
+}
+
+#[cfg(not(feature = "server"))]
+fn finish(_: &AppState, _: &Arc<dyn Judge>, done: Done) -> Bytes {
+    done.body
+}
+
+/// Why a job of the queue has no result, as a problem.
+pub(super) fn no_result(error: QueueError) -> Problem {
+    match error {
+        QueueError::Full => {
+            // A clip takes milliseconds: in a second the whole queue has been served.
+            Problem::new(
+                Code::Overloaded,
+                "all workers are busy; try again in a second",
+            )
+            .with_header(RETRY_AFTER, HeaderValue::from_static("1"))
+        }
+        QueueError::Panicked => {
+            tracing::error!("the detector panicked");
+            Problem::internal()
+        }
+    }
+}

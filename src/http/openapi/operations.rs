@@ -1,0 +1,308 @@
+//! Every route as the document has it: path without its version, method, operation.
+
+use serde_json::{Value, json};
+
+use super::examples;
+use super::operation::{Operation, schema};
+use super::schemas::{hop, window};
+use crate::http::problem::Code;
+
+/// What may be wrong with a body that carries audio, and with the audio.
+const AUDIO: &[Code] = &[
+    Code::MalformedJson,
+    Code::InvalidRequest,
+    Code::MissingAudio,
+    Code::InvalidBase64,
+    Code::EmptyAudio,
+    Code::RequestTimeout,
+    Code::TooLarge,
+    Code::TooLong,
+    Code::NotAudio,
+    Code::UnsupportedMediaType,
+    Code::Undecodable,
+    Code::TooShort,
+    Code::NoSpeech,
+    Code::UnknownLanguage,
+    Code::Overloaded,
+];
+/// What may be wrong with the options of a verdict.
+const OPTIONS: &[Code] = &[Code::NotStereo, Code::OutsideRecording, Code::UnknownModel];
+/// What may be wrong with a small JSON body or a query.
+const REQUEST: &[Code] = &[
+    Code::MalformedJson,
+    Code::InvalidRequest,
+    Code::RequestTimeout,
+    Code::TooLarge,
+];
+const VERDICT: &[&str] = &["X-Cache", "X-Model"];
+
+/// All of them.
+pub fn all() -> Vec<(&'static str, &'static str, Operation)> {
+    vec![
+        ("/detect", "post", detect()),
+        ("/batch", "post", batch()),
+        ("/api/voice-detection", "post", voice_detection()),
+        ("/uploads", "post", upload()),
+        ("/uploads/{id}", "put", receive()),
+        ("/results/{id}", "get", result()),
+        ("/results", "get", results()),
+        ("/models", "get", models()),
+        ("/metrics", "get", metrics()),
+        ("/health", "get", health()),
+        ("/ready", "get", ready()),
+        ("/openapi.json", "get", openapi()),
+        ("/docs", "get", docs()),
+    ]
+}
+
+fn detect() -> Operation {
+    let time = || json!({"type": "number", "minimum": 0});
+    let binary = || json!({"type": "string", "contentMediaType": "application/octet-stream"});
+    let verdict = json!({"anyOf": [schema("Detailed"), schema("Brief"), schema("Channels")]});
+    Operation::new(
+        "verdicts",
+        "detect",
+        "Judge one clip",
+        "Up to 10 minutes of audio; at least 1 s of it. The container is recognised by its content.",
+    )
+    .parameter("query", "detail", json!({"type": "boolean", "default": false}), "The full verdict with segments, warnings and timings, in place of class and confidence alone.")
+    .parameter("query", "language", schema("LanguageName"), "The language of a body that has no place for it.")
+    .parameter("query", "channel", json!({"enum": ["mix", "left", "right", "each"], "default": "mix"}), "The mean of all channels, one side of a stereo recording, or each of the two apart.")
+    .parameter("query", "start", time(), "Judge from here on, in seconds.")
+    .parameter("query", "end", time(), "Judge up to here, in seconds; after start.")
+    .parameter("query", "window", window(), "Length of a segment in seconds, 3 by default; with detail=true only. Together the segments have at most 900 s.")
+    .parameter("query", "hop", hop(), "From one segment's start to the next one's in seconds, 1 by default; with detail=true only. There are at most 300 segments.")
+    .parameter("query", "model", json!({"type": "string"}), "Which of the models of GET /models judges.")
+    .body([
+        ("application/json", schema("DetectRequest"), Some(examples::detect())),
+        ("audio/mpeg", binary(), None),
+        ("application/octet-stream", binary(), None),
+        ("multipart/form-data", schema("DetectForm"), None),
+    ])
+    .answer(200, "The verdict.", VERDICT, Some(("application/json", verdict, Some(examples::brief()))))
+    .problems(&[AUDIO, OPTIONS].concat())
+}
+
+fn batch() -> Operation {
+    Operation::new(
+        "verdicts",
+        "batch",
+        "Judge up to 100 small clips",
+        "Answers stand in the order of the clips; a clip that cannot be judged has code and error in its place. With Accept: text/event-stream each is an event `result` (with its `index`) as soon as it is done, followed by `progress`, and `done` at the end.",
+    )
+    .body([("application/json", schema("BatchRequest"), Some(examples::batch()))])
+    .answer(200, "The verdicts.", &[], Some(("application/json", schema("BatchAnswer"), None)))
+    .or(200, "text/event-stream", json!({"type": "string"}))
+    .problems(&[REQUEST, &[Code::EmptyAudio]].concat())
+}
+
+fn voice_detection() -> Operation {
+    let answer = Some((
+        "application/json",
+        schema("VoiceDetection"),
+        Some(examples::voice_detection_answer()),
+    ));
+    Operation::new(
+        "verdicts",
+        "voiceDetection",
+        "Judge one clip, for clients of other services",
+        "The contract that many clients of such services have. Statuses are those of POST /detect, faults have status and message.",
+    )
+    .body([("application/json", schema("VoiceDetectionRequest"), Some(examples::voice_detection()))])
+    .answer(200, "The verdict in that contract's words.", VERDICT, answer)
+    .errors(AUDIO)
+}
+
+fn upload() -> Operation {
+    let address = Some(("application/json", schema("UploadAddress"), None));
+    Operation::new(
+        "uploads",
+        "createUpload",
+        "Ask for an address for one upload",
+        "For files of up to 12 hours. The address is good for 15 minutes, for one upload of this type and length.",
+    )
+    .body([("application/json", schema("UploadRequest"), Some(examples::upload()))])
+    .answer(201, "The address.", &["Location"], address)
+    .problems(&[
+        REQUEST,
+        &[Code::EmptyAudio, Code::UnsupportedMediaType, Code::UnknownLanguage, Code::StorageUnavailable],
+    ].concat())
+}
+
+fn id() -> Value {
+    json!({"type": "string", "format": "uuid"})
+}
+
+fn receive() -> Operation {
+    Operation::new(
+        "uploads",
+        "putUpload",
+        "Upload a file to its address",
+        "Where the storage is a folder of the server; addresses of S3 lead there. Needs no key but the token in the address, and the headers that came with it.",
+    )
+    .open()
+    .parameter("path", "id", id(), "The upload's id.")
+    .parameter("query", "token", json!({"type": "string"}), "The token of the address.")
+    .body([("audio/mpeg", json!({"type": "string", "contentMediaType": "application/octet-stream"}), None)])
+    .answer(200, "It was taken and will be judged.", &[], None)
+    .problems(&[
+        Code::Unauthorized, Code::NotFound, Code::UploadExpired, Code::UnsupportedMediaType, Code::InvalidRequest,
+        Code::AlreadyUploaded, Code::RequestTimeout, Code::TooLarge, Code::StorageUnavailable,
+    ])
+}
+
+fn result() -> Operation {
+    Operation::new(
+        "uploads",
+        "result",
+        "The result of an upload",
+        "404 for an id that was never given out, or whose address expired unused.",
+    )
+    .parameter("path", "id", id(), "The upload's id.")
+    .answer(
+        200,
+        "The result.",
+        &[],
+        Some(("application/json", schema("Result"), None)),
+    )
+    .answer(
+        202,
+        "There is none yet.",
+        &["Retry-After"],
+        Some(("application/json", schema("Pending"), None)),
+    )
+    .problems(&[Code::NotFound, Code::StorageUnavailable])
+}
+
+fn results() -> Operation {
+    Operation::new(
+        "uploads",
+        "results",
+        "All results, in pages",
+        "Without their segments, in the order of their objects' keys.",
+    )
+    .parameter(
+        "query",
+        "limit",
+        json!({"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
+        "Most results of the page.",
+    )
+    .parameter(
+        "query",
+        "cursor",
+        json!({"type": "string"}),
+        "next of the page before.",
+    )
+    .parameter(
+        "query",
+        "prefix",
+        json!({"type": "string"}),
+        "Only objects whose BUCKET/KEY begins like this.",
+    )
+    .answer(
+        200,
+        "A page.",
+        &[],
+        Some(("application/json", schema("ResultsPage"), None)),
+    )
+    .problems(&[Code::InvalidRequest, Code::StorageUnavailable])
+}
+
+fn models() -> Operation {
+    Operation::new(
+        "service",
+        "models",
+        "The models that are served",
+        "With the figures of their cards: how often each errs on engines that it does not know.",
+    )
+    .answer(
+        200,
+        "The models.",
+        &[],
+        Some(("application/json", schema("Served"), None)),
+    )
+    .problems(&[])
+}
+
+fn metrics() -> Operation {
+    Operation::new(
+        "service",
+        "metrics",
+        "Figures for Prometheus",
+        "OpenMetrics text.",
+    )
+    .answer(
+        200,
+        "The figures.",
+        &[],
+        Some((
+            "application/openmetrics-text",
+            json!({"type": "string"}),
+            None,
+        )),
+    )
+    .problems(&[])
+}
+
+fn health() -> Operation {
+    Operation::new(
+        "service",
+        "health",
+        "Whether the process is alive",
+        "Cheap; waits for no worker.",
+    )
+    .open()
+    .answer(
+        200,
+        "It is.",
+        &[],
+        Some(("application/json", schema("Health"), None)),
+    )
+    .problems(&[])
+}
+
+fn ready() -> Operation {
+    Operation::new(
+        "service",
+        "ready",
+        "Whether the model is verified",
+        "Callers may be sent here.",
+    )
+    .open()
+    .answer(
+        200,
+        "It is.",
+        &[],
+        Some(("application/json", schema("Ready"), None)),
+    )
+    .problems(&[])
+}
+
+fn openapi() -> Operation {
+    Operation::new("service", "openapi", "This document", "OpenAPI 3.1.")
+        .open()
+        .answer(
+            200,
+            "The document.",
+            &[],
+            Some(("application/json", json!({"type": "object"}), None)),
+        )
+        .problems(&[])
+}
+
+fn docs() -> Operation {
+    Operation::new(
+        "service",
+        "docs",
+        "This document as a page",
+        "Needs no outside network.",
+    )
+    .open()
+    .answer(
+        200,
+        "The page.",
+        &[],
+        Some(("text/html", json!({"type": "string"}), None)),
+    )
+    .problems(&[])
+}

@@ -1,0 +1,54 @@
+//! What the server has and a function on Lambda has not: figures, kept verdicts, limits, and a store that servers share.
+
+use std::sync::Arc;
+
+use super::cache::{CacheSettings, VerdictCache};
+use super::config::ConfigError;
+use super::metrics::Metrics;
+use super::rate_limit::{Rate, RateLimiter};
+use super::shared_store::SharedStore;
+
+/// Its settings.
+#[derive(Debug, Clone)]
+pub struct ServiceConfig {
+    /// How verdicts are kept; `None` where none are.
+    pub cache: Option<CacheSettings>,
+    /// How often a key may call; `None` is as often as it likes.
+    pub rate: Option<Rate>,
+    /// Redis, for cache and limits.
+    pub shared: Option<SharedStore>,
+}
+
+impl ServiceConfig {
+    /// Settings from `CACHE`, `CACHE_ENTRIES`, `CACHE_TTL`, `RATE_LIMIT` and `REDIS_URL`.
+    ///
+    /// # Errors
+    /// A value that cannot be used.
+    pub fn from_vars(var: impl Fn(&str) -> Option<String> + Copy) -> Result<Self, ConfigError> {
+        let shared = var("REDIS_URL").map(|url| {
+            SharedStore::new(&url).map_err(|_| ConfigError::BadValue {
+                variable: "REDIS_URL",
+                // It may hold a password.
+                found: "not shown here".to_owned(),
+                accepted: "redis://[user:password@]host[:port][/database]",
+            })
+        });
+        Ok(Self {
+            cache: CacheSettings::from_vars(var)?,
+            rate: Rate::from_var(var("RATE_LIMIT"))?,
+            shared: shared.transpose()?,
+        })
+    }
+
+    /// The cache, where verdicts are kept.
+    pub(super) fn cache(&self) -> Option<VerdictCache> {
+        let settings = self.cache?;
+        Some(VerdictCache::new(settings, self.shared.clone()))
+    }
+
+    /// The limiter, where there are limits.
+    pub(super) fn limiter(&self, metrics: &Arc<Metrics>) -> Option<Arc<RateLimiter>> {
+        let limiter = RateLimiter::new(self.rate?, self.shared.clone(), Arc::clone(metrics));
+        Some(Arc::new(limiter))
+    }
+}

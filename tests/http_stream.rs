@@ -1,0 +1,199 @@
+//! Calls in progress over a real WebSocket.
+#![cfg(feature = "server")]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use support::{AI, KEY, config, file};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use voxproof::Detector;
+use voxproof::audio::{DecodeLimits, SAMPLE_RATE, decode, resample};
+use voxproof::http::Server;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+struct Running {
+    address: SocketAddr,
+    _stop: oneshot::Sender<()>,
+}
+
+async fn start(idle: Option<Duration>) -> Running {
+    let mut config = config(&[]);
+    config.host = "127.0.0.1".to_owned();
+    config.port = 0;
+    if let Some(idle) = idle {
+        config.read_timeout = idle;
+    }
+    let judge = Arc::new(Detector::embedded().unwrap());
+    let server = Server::bind(&config, judge).await.unwrap();
+    let address = server.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    tokio::spawn(server.run(async {
+        let _ = stopped.await;
+    }));
+    Running {
+        address,
+        _stop: stop,
+    }
+}
+
+async fn connect(server: &Running, query: &str, key: &str) -> Result<Socket, Error> {
+    let url = format!("ws://{}/v1/stream?{query}", server.address);
+    let mut request = url.into_client_request().unwrap();
+    request
+        .headers_mut()
+        .insert("x-api-key", key.parse().unwrap());
+    connect_async(request).await.map(|(socket, _)| socket)
+}
+
+/// Samples of a clip as a caller at this rate sends them.
+fn pcm(rate: u32) -> Vec<u8> {
+    let clip = decode(&file(AI), &DecodeLimits::default()).unwrap();
+    let samples = resample(clip.samples(), SAMPLE_RATE, rate);
+    let whole = |x: &f32| (x * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16;
+    samples
+        .iter()
+        .flat_map(|x| whole(x).to_le_bytes())
+        .collect()
+}
+
+/// What the server says until it closes, and the code that it closes with.
+async fn listen(socket: &mut Socket) -> (Vec<Value>, u16) {
+    let mut said = Vec::new();
+    loop {
+        match timeout(PATIENCE, socket.next())
+            .await
+            .expect("an answer in time")
+        {
+            Some(Ok(Message::Text(text))) => said.push(serde_json::from_str(&text).unwrap()),
+            Some(Ok(Message::Close(Some(frame)))) => return (said, frame.code.into()),
+            Some(Ok(_)) => {}
+            other => panic!("{other:?} after {said:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_has_running_verdicts_and_a_last_word() {
+    let server = start(None).await;
+    for rate in [8_000, 16_000, 48_000] {
+        let mut socket = connect(&server, &format!("rate={rate}"), KEY)
+            .await
+            .unwrap();
+        let call = pcm(rate);
+        let seconds = call.len() as f64 / 2.0 / f64::from(rate);
+        // 20 ms each, as telephony sends them.
+        for piece in call.chunks(rate as usize / 50 * 2) {
+            socket
+                .send(Message::Binary(piece.to_vec().into()))
+                .await
+                .unwrap();
+        }
+        socket.send(Message::Text("end".into())).await.unwrap();
+        let (said, code) = listen(&mut socket).await;
+        assert_eq!(code, 1000);
+        let (last, running) = said.split_last().unwrap();
+        assert!(running.len() as f64 >= seconds - 3.0, "{said:?}");
+        let mut sum = 0.0;
+        for verdict in running {
+            assert_eq!(verdict["type"], "verdict");
+            let p = verdict["window"]["ai_probability"].as_f64().unwrap();
+            sum += (p / (1.0 - p)).ln();
+        }
+        assert_eq!(last["type"], "final");
+        assert!((last["seconds"].as_f64().unwrap() - seconds).abs() < 1e-9);
+        let mean = sum / running.len() as f64;
+        let expected = 1.0 / (1.0 + (-mean).exp());
+        assert!((last["ai_probability"].as_f64().unwrap() - expected).abs() < 1e-9);
+        assert!(last["model"].as_str().unwrap().starts_with("default/"));
+        assert!(["AI_GENERATED", "HUMAN"].contains(&last["classification"].as_str().unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn silence_has_no_verdict_and_is_no_fault_until_the_end() {
+    let server = start(None).await;
+    let mut socket = connect(&server, "rate=8000", KEY).await.unwrap();
+    socket
+        .send(Message::Binary(vec![0; 80_000].into()))
+        .await
+        .unwrap();
+    socket.send(Message::Text("end".into())).await.unwrap();
+    let (said, _) = listen(&mut socket).await;
+    let (last, running) = said.split_last().unwrap();
+    assert_eq!(running.len(), 3);
+    assert!(
+        running
+            .iter()
+            .all(|said| said["type"] == "no_verdict" && said["code"] == "no_speech")
+    );
+    assert_eq!(
+        (&last["type"], &last["code"]),
+        (&"error".into(), &"no_speech".into())
+    );
+}
+
+#[tokio::test]
+async fn what_a_caller_may_not_do_closes_the_stream_with_a_reason() {
+    let server = start(Some(Duration::from_millis(300))).await;
+    for (message, close, code) in [
+        (Message::Binary(vec![0; 3].into()), 1007, "invalid_request"),
+        (Message::Text("hello".into()), 1003, "invalid_request"),
+        (Message::Ping(vec![].into()), 1008, "request_timeout"),
+    ] {
+        let mut socket = connect(&server, "rate=16000", KEY).await.unwrap();
+        socket.send(message).await.unwrap();
+        let (said, closed) = listen(&mut socket).await;
+        assert_eq!(
+            (said[0]["type"].as_str(), said[0]["code"].as_str()),
+            (Some("error"), Some(code))
+        );
+        assert_eq!(closed, close);
+    }
+    let mut socket = connect(&server, "rate=16000", KEY).await.unwrap();
+    let large = Message::Binary(vec![0; 600 * 1024].into());
+    // The server may close before all of it is sent.
+    let _ = socket.send(large).await;
+    let mut end = timeout(PATIENCE, socket.next()).await.unwrap();
+    while let Some(Ok(Message::Text(_))) = end {
+        end = timeout(PATIENCE, socket.next()).await.unwrap();
+    }
+    assert!(
+        matches!(&end, Some(Ok(Message::Close(_)) | Err(_)) | None),
+        "{end:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_stream_is_opened_only_as_it_may_be() {
+    let server = start(None).await;
+    for (query, key, status) in [
+        ("rate=16000", "wrong", 401),
+        ("rate=44100", KEY, 400),
+        ("", KEY, 400),
+        ("rate=8000&format=mp3", KEY, 400),
+        ("rate=8000&model=other", KEY, 422),
+    ] {
+        match connect(&server, query, key).await {
+            Err(Error::Http(answer)) => assert_eq!(answer.status(), status, "{query}"),
+            other => panic!("{query}: {other:?}"),
+        }
+    }
+    let plain = axum::http::Request::get("/stream?rate=8000").header("x-api-key", KEY);
+    let plain = plain.body(axum::body::Body::empty()).unwrap();
+    let answer = support::send(&support::api(), plain).await;
+    assert_eq!(answer.status, 426);
+    assert_eq!(answer.problem_code(), "upgrade_required");
+}
