@@ -157,10 +157,10 @@ impl<'a> Pieces<'a> {
         joined.out_of_distribution = joined
             .out_of_distribution
             .map(|_| self.outlying / self.weight);
+        joined.evidence = Evidence::mean(self.evidence.iter().map(|(e, weight)| (e, *weight)));
         if self.fault.is_some() {
             joined.warnings.push(WarningCode::PassedOver.into());
         }
-        joined.evidence = Evidence::mean(self.evidence.iter().map(|(e, weight)| (e, *weight)));
         joined.duration_seconds = self.judged as f64 / f64::from(SAMPLE_RATE);
         Ok(joined)
     }
