@@ -152,8 +152,8 @@ check-corpus: ## list clips of CLIPS that had better be dropped, as training/dro
 invoke: $(VENV)/bin/moto_server ## start the function under cargo lambda and invoke it with every event
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke
 
-release: ## archives, Lambda zips, checksums, crates inside and changelog into target/dist; TARGET=... for another machine
-	scripts/release $(TARGET)
+release: $(VENV)/bin/cargo-zigbuild ## archives, Lambda zips, checksums, crates inside and changelog into target/dist; TARGET=... for another machine
+	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/release $(TARGET)
 
 package: ## the Lambda functions as zip files for ARCH (arm64 or x86_64), by cargo lambda and zig, into target/lambda
 	$(LAMBDA_BUILD) --features lambda,s3 --bin lambda_api --output-format zip
@@ -167,6 +167,11 @@ BIN ?= target/debug/voxproof
 test-deploy: $(VENV)/bin/hadolint ## what each platform asks: its files against its schemas, the process in a container's layout
 	@[ -x "$(BIN)" ] || $(CARGO) build --all-features --bin voxproof
 	cd tests/deploy && VOXPROOF_BIN="$(abspath $(BIN))" $(abspath $(VENV))/bin/python -m unittest -v
+
+$(VENV)/bin/cargo-zigbuild: scripts/requirements-release.txt
+	[ -x $(VENV)/bin/python ] || python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r scripts/requirements-release.txt
+	touch $@
 
 $(VENV)/bin/hadolint: scripts/requirements-deploy.txt
 	[ -x $(VENV)/bin/python ] || python3 -m venv $(VENV)

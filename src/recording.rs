@@ -34,8 +34,8 @@ impl Detector {
     ///
     /// One of up to 10 minutes has the verdict of [`Detector::detect_with_segments`]. A longer one is judged in pieces of
     /// a minute: its P(AI) is that of the mean log-odds of the pieces, weighted by their segments, which are what the pieces'
-    /// verdicts leave behind. Pieces without speech to judge are passed over, with a
-    /// warning that says so.
+    /// verdicts leave behind. Pieces without speech to judge are passed over,
+    /// with a warning that says so.
     ///
     /// # Errors
     /// As [`Detector::detect`]; where no piece could be judged, the first one's fault.

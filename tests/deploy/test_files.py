@@ -10,6 +10,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import site_files as site
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEPLOY = ROOT / "deploy"
 # The tools of scripts/requirements-deploy.txt stand beside the Python that runs this.
@@ -41,8 +43,27 @@ class Files(unittest.TestCase):
         # What the build copies is let through by the ignore file.
         ignore = (ROOT / ".dockerignore").read_text()
         self.assertEqual(ignore, (DEPLOY / "docker/Dockerfile.dockerignore").read_text())
-        for needed in ("Cargo.lock", "src", "vendor", "models/*.bin", "LICENSE-MIT"):
+        for needed in ("Cargo.lock", "src", "vendor", "web", "models/*.bin", "LICENSE-MIT"):
             self.assertIn(f"!{needed}\n", ignore)
+
+    @unittest.skipUnless(shutil.which("cargo"), "needs cargo")
+    def test_the_image_is_built_from_what_the_ignore_file_lets_through(self):
+        with tempfile.TemporaryDirectory() as folder:
+            allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+            for pattern in allowed:
+                for found in ROOT.glob(pattern):
+                    copy = shutil.copytree if found.is_dir() else shutil.copy2
+                    target = Path(folder) / found.relative_to(ROOT)
+                    target.parent.mkdir(exist_ok=True)
+                    copy(found, target)
+            self.passes("cargo", "metadata", "--no-deps", "--format-version", "1", "--manifest-path", f"{folder}/Cargo.toml")
+            # What the sources embed, but for their tests, is there.
+            for source in (Path(folder) / "src").rglob("*.rs"):
+                code = source.read_text().split("#[cfg(test)]")[0]
+                if source.name.endswith("_tests.rs"):
+                    continue
+                for named in re.findall(r'include_(?:bytes|str)!\("([^"]+)"\)', code):
+                    self.assertTrue((source.parent / named).is_file(), f"{source.name}: {named}")
 
     def test_schemas(self):
         schema = tool("check-jsonschema")
@@ -126,19 +147,9 @@ class Files(unittest.TestCase):
 
     def test_nginx_site(self):
         nginx = tool("nginx")
+        tool("openssl")
         with tempfile.TemporaryDirectory() as folder:
-            here = Path(folder)
-            self.passes(tool("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-subj", "/CN=voxproof.example", "-keyout", here / "key.pem", "-out", here / "chain.pem")
-            site = (DEPLOY / "ec2/nginx.conf").read_text()
-            for there, instead in (("/etc/letsencrypt/live/voxproof.example/fullchain.pem", here / "chain.pem"),
-                                   ("/etc/letsencrypt/live/voxproof.example/privkey.pem", here / "key.pem"),
-                                   ("/etc/nginx/voxproof-proxy.inc", DEPLOY / "ec2/nginx-proxy.inc")):
-                self.assertIn(there, site)
-                site = site.replace(there, str(instead))
-            (here / "site.conf").write_text(site)
-            (here / "nginx.conf").write_text(f"pid {here}/pid; events {{}} http {{ include {here}/site.conf; }}\n")
-            said = self.passes(nginx, "-t", "-c", here / "nginx.conf", "-e", here / "error.log")
+            said = self.passes(nginx, "-t", "-c", site.write(Path(folder)), "-e", f"{folder}/error.log")
             self.assertNotIn("[warn]", said)
 
     def test_scripts_are_shell(self):

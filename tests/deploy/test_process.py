@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -13,9 +14,11 @@ import urllib.request
 from pathlib import Path
 
 import rootfs
+import site_files
 
 CLIP = rootfs.ROOT / "tests/data/human/ml_msc_u132b8d72.mp3"
 SMOKE = rootfs.ROOT / "scripts/smoke"
+NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
 
 
 @unittest.skipUnless(os.geteuid() == 0 and shutil.which("unshare"), "needs root and unshare, for mounts and chroot")
@@ -100,6 +103,35 @@ class Process(unittest.TestCase):
         self.assertIn(b'"classification"', answer)
         self.assertEqual(server.process.wait(10), 0)
         self.assertLess(time.monotonic() - began, 10)
+
+    @unittest.skipUnless(NGINX and shutil.which("openssl"), "needs nginx and openssl")
+    def test_the_site_of_nginx_serves_it_with_tls_and_keeps_metrics_to_itself(self):
+        server = self.start()
+        http, https = rootfs.free_port(), rootfs.free_port()
+        folder = Path(tempfile.mkdtemp(prefix="voxproof-site-"))
+        self.addCleanup(shutil.rmtree, folder)
+        configuration = site_files.write(folder, (http, https, server.port))
+        nginx = subprocess.Popen([NGINX, "-c", configuration, "-e", folder / "error.log"])
+        self.addCleanup(nginx.wait)
+        self.addCleanup(nginx.terminate)
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", https)).close()
+                break
+            except OSError:
+                self.assertIsNone(nginx.poll(), (folder / "error.log").read_text())
+                time.sleep(0.05)
+        done = subprocess.run([sys.executable, SMOKE, f"https://localhost:{https}", rootfs.KEY], capture_output=True, text=True,
+                              env={**os.environ, "SSL_CERT_FILE": str(folder / "chain.pem")})
+        self.assertEqual(done.returncode, 0, done.stdout + (folder / "error.log").read_text())
+        for path in ("/metrics", "/v1/metrics"):
+            with self.assertRaises(urllib.error.HTTPError) as refused:
+                context = ssl.create_default_context(cafile=str(folder / "chain.pem"))
+                request = urllib.request.Request(f"https://localhost:{https}{path}", headers={"X-API-Key": rootfs.KEY})
+                urllib.request.urlopen(request, context=context, timeout=10)
+            refused.exception.close()
+            # nginx's own page, not the server's problem.
+            self.assertEqual((refused.exception.code, refused.exception.headers["Content-Type"]), (404, "text/html"))
 
     @unittest.skipUnless(shutil.which("curl"), "needs curl")
     def test_http2_without_tls_is_answered(self):
