@@ -1,6 +1,6 @@
 # `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run serve local-aws test test-full test-page bench train evaluate fused evaluate-kernel check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-ScorerFunction clean
+.PHONY: help run serve local-aws test test-full test-page bench train evaluate fused evaluate-kernel evaluate-supply check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-ScorerFunction clean
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -145,6 +145,11 @@ $(FOLDS)/kernel.csv:
 evaluate-kernel: ## the strict protocols, for the default model's kernel machine alone, into target/strict
 	$(VOXPROOF_QUICK) evaluate $(PUBLIC) $(DROP) $(KERNEL) --through study --disjoint-speakers \
 		--protocol leave-family-source-out --protocol leave-corpus-out --report target/strict
+
+evaluate-supply: ## the kernel machine fitted to the public sources of CLIPS, judged on PACKAGES, into target/supply
+	$(VOXPROOF_QUICK) train $(PUBLIC) $(DROP) $(KERNEL) --name kernel --out target/supply
+	$(VOXPROOF_QUICK) evaluate --manifest $(PACKAGES)/manifest.csv --model-dir target/supply --features artefact \
+		--report target/supply/report
 
 check-corpus: ## list clips of CLIPS that had better be dropped, as training/dropped.csv does
 	$(VOXPROOF_QUICK) corpus check --manifest training/public_sources.csv --clips $(CLIPS)
