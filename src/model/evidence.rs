@@ -93,7 +93,7 @@ impl Evidence {
     }
 }
 
-/// The mean shares of aspects over the training, computed when they are first asked for: it takes some milliseconds.
+/// The mean shares of aspects over the training, computed when they are first asked for: it takes some 50 ms.
 pub(super) type Reference = OnceLock<Vec<f64>>;
 
 impl Model {
