@@ -160,9 +160,9 @@ invoke: $(VENV)/bin/moto_server ## start the function under cargo lambda and inv
 release: $(VENV)/bin/cargo-zigbuild ## archives, Lambda zips, checksums, crates inside and changelog into target/dist; TARGET=... for another machine
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/release $(TARGET)
 
-package: ## the Lambda functions as zip files for ARCH (arm64 or x86_64), by cargo lambda and zig, into target/lambda
-	$(LAMBDA_BUILD) --features lambda,s3 --bin lambda_api --output-format zip
-	$(LAMBDA_BUILD) --features scorer --bin lambda_scorer --output-format zip
+package: $(VENV)/bin/cargo-zigbuild ## the Lambda functions as zip files for ARCH (arm64 or x86_64), by cargo lambda and zig, into target/lambda
+	PATH="$(abspath $(VENV))/bin:$$PATH" $(LAMBDA_BUILD) --features lambda,s3 --bin lambda_api --output-format zip
+	PATH="$(abspath $(VENV))/bin:$$PATH" $(LAMBDA_BUILD) --features scorer --bin lambda_scorer --output-format zip
 
 package-crate: ## what crates.io would get, built once from its own archive
 	$(CARGO) package --workspace $(if $(ALLOW_DIRTY),--allow-dirty)
