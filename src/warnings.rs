@@ -61,16 +61,16 @@ impl WarningCode {
     pub fn message(self) -> &'static str {
         match self {
             Self::Short => {
-                "Little speech to judge: on clips of less than 2.5 s, 22 in 100 verdicts were wrong where 18 of all were."
+                "Little speech to judge: verdicts on clips of less than 2.5 s are wrong more often."
             }
             Self::BandLimited => {
-                "Nothing is heard above 6.5 kHz, as behind a telephone or a low bitrate: 31 in 100 verdicts on such copies were wrong, 22 on others."
+                "Nothing is heard above 6.5 kHz, as behind a telephone or a low bitrate: verdicts on such recordings are wrong more often."
             }
             Self::Clipped => {
                 "The peaks are cut off or levelled, which adds overtones that neither a voice nor a synthesizer made: the verdict may be about them."
             }
             Self::Noisy => {
-                "Noise close beneath the speech hides what tells synthetic speech: 31 in 100 verdicts on such copies were wrong, 25 on others."
+                "Noise close beneath the speech hides what tells synthetic speech: verdicts on such recordings are wrong more often."
             }
             Self::OutOfDistribution => {
                 "This does not sound like the speech that the model has learned from, as music, noise or several voices at once do not: the verdict means little."

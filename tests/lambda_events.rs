@@ -81,8 +81,8 @@ fn every_sample_event_is_answered() {
     // Status, and members of the verdict or the problem's code.
     let expected: HashMap<&str, (u64, Result<usize, &str>)> = HashMap::from([
         ("api-gateway-http-v2", (200, Ok(2))),
-        ("api-gateway-rest-v1", (200, Ok(10))),
-        ("function-url", (200, Ok(10))),
+        ("api-gateway-rest-v1", (200, Ok(13))),
+        ("function-url", (200, Ok(13))),
         ("alb", (200, Ok(2))),
         ("missing-key", (401, Err("unauthorized"))),
         ("not-audio", (415, Err("not_audio"))),
@@ -171,7 +171,7 @@ fn bad_events_do_not_end_the_function() {
     }
     let (status, _, verdict) = answer(&mut function, &event("function-url"));
     assert_eq!(status, 200);
-    assert_verdict(&verdict, 10);
+    assert_verdict(&verdict, 13);
 }
 
 /// Starts the binary with settings that it must refuse, and gives what it said.
