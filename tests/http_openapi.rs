@@ -151,6 +151,16 @@ async fn examples_give_what_they_say() {
 }
 
 #[tokio::test]
+async fn a_language_of_the_query_is_checked_even_where_the_body_names_another() {
+    let document = document();
+    let body = &document["paths"]["/v1/detect"]["post"]["requestBody"]["content"]["application/json"]
+        ["example"];
+    let answer = send(&api(), post_json_to("/v1/detect?language=null", body)).await;
+    assert_eq!(answer.status, 422);
+    assert_eq!(answer.problem_code(), "unknown_language");
+}
+
+#[tokio::test]
 async fn the_example_of_uploads_gives_an_address() {
     let folder = std::env::temp_dir().join(format!("voxproof-openapi-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

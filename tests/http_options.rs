@@ -135,6 +135,12 @@ async fn window_and_hop_cut_the_segments() {
         assert!(found["timings"][stage].as_f64().unwrap() > 0.0, "{found}");
     }
 
+    let (status, problem) = ask("language=Klingon", wav()).await;
+    assert_eq!(
+        (status.as_u16(), &problem["code"]),
+        (422, &json!("unknown_language"))
+    );
+
     for query in [
         "window=3",
         "detail=true&window=0.9",

@@ -5,6 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use serde::Deserialize;
 
 use super::problem::{Code, Problem};
+use crate::language::Language;
 use crate::options::{Channel, Detail, DetectOptions, OptionsError, Region, Stretches};
 
 /// The query as it came; texts, so that a bad one is named.
@@ -59,6 +60,10 @@ impl DetectQuery {
             None => Channel::Mix,
             Some(name) => name.parse().map_err(refused)?,
         };
+        // Also where the body names another, which goes before it.
+        if let Some(name) = &self.language {
+            name.parse::<Language>()?;
+        }
         let window = seconds("window", self.window)?;
         let hop = seconds("hop", self.hop)?;
         if !detail && (window.is_some() || hop.is_some()) {

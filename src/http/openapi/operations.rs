@@ -143,7 +143,10 @@ fn receive() -> Operation {
     .open()
     .parameter("path", "id", id(), "The upload's id.")
     .parameter("query", "token", json!({"type": "string"}), "The token of the address.")
-    .body([("audio/mpeg", json!({"type": "string", "contentMediaType": "application/octet-stream"}), None)])
+    .body([
+        ("audio/mpeg", json!({"type": "string", "contentMediaType": "application/octet-stream"}), None),
+        ("application/octet-stream", json!({"type": "string", "contentMediaType": "application/octet-stream"}), None),
+    ])
     .answer(200, "It was taken and will be judged.", &[], None)
     .problems(&[
         Code::Unauthorized, Code::NotFound, Code::UploadExpired, Code::UnsupportedMediaType, Code::InvalidRequest,

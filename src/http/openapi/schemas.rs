@@ -187,11 +187,12 @@ fn batch_request() -> Value {
         "properties": {"clips": {
             "type": "array", "minItems": 1, "maxItems": MAX_CLIPS,
             "items": {
-                "type": "object", "required": ["audio"],
+                "type": "object",
+                "description": "What is missing or wrong in one clip is its own fault, not the call's.",
                 "properties": {
                     "id": {"description": "Anything; given back as it is."},
-                    "audio": {"$ref": "#/components/schemas/Base64Audio"},
-                    "language": optional_language(),
+                    "audio": {"type": ["string", "null"], "contentEncoding": "base64", "description": "As audio of POST /detect."},
+                    "language": {"type": ["string", "null"], "description": "As language of POST /detect."},
                 },
             },
         }},
@@ -214,7 +215,7 @@ fn upload_request() -> Value {
         "type": "object", "required": ["content_type", "content_length"],
         "properties": {
             "content_type": {"type": "string", "pattern": "^audio/[a-z0-9]+$", "description": "Also video/webm, video/mp4, application/ogg, application/octet-stream."},
-            "content_length": {"type": "integer", "minimum": 1, "maximum": 1_000_000, "description": "Bytes of the file; the server has a limit of its own."},
+            "content_length": {"type": "integer", "minimum": 1, "description": "Bytes of the file; over the server's limit, MAX_OBJECT_BYTES, the answer is 413."},
             "language": optional_language(),
         },
     })
