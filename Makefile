@@ -52,7 +52,7 @@ test-full: $(VENV)/bin/schemathesis test ## make test, then what needs tools fro
 
 CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome))
 test-page: ## the page in headless Chromium: uploads, microphone, languages, accessibility
-	@if [ -z "$(CHROMIUM)" ] || ! node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null \
+	@if [ -z "$(CHROMIUM)" ] || ! node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' 2>/dev/null \
 		|| ! command -v npm >/dev/null || ! command -v ffmpeg >/dev/null; then \
 		echo "SKIPPED: tests of the page (chromium, node 20, npm and ffmpeg are needed)"; [ -z "$(REQUIRE_PAGE)" ]; \
 	else \
