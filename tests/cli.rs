@@ -399,3 +399,19 @@ fn health_fails_where_nothing_listens() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("no healthy server"));
 }
+
+#[cfg(feature = "training")]
+#[test]
+fn a_reader_that_went_away_ends_a_command_quietly() {
+    let copy = folder("reader-gone").join("copy.wav");
+    let mut child = command(&["channel", HUMAN, copy.to_str().unwrap(), "--no-ffmpeg"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(stderr(&output), "");
+    assert_ne!(output.status.code(), Some(101));
+    assert!(copy.exists());
+}

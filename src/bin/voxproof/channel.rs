@@ -1,5 +1,6 @@
 //! `voxproof channel`, and the arguments about copies that `train` and `evaluate` share.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -98,7 +99,7 @@ pub fn run(args: &ChannelArgs) -> Result<ExitCode, Failure> {
     let copy = chain.apply(&waveform, &mut Filter::default());
     let copy = copy.map_err(|e| failed(e.to_string()))?;
     write_wav(&args.output, &copy)?;
-    println!("{chain}");
+    writeln!(anstream::stdout(), "{chain}")?;
     Ok(ExitCode::from(ALL_JUDGED))
 }
 

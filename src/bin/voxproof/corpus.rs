@@ -127,12 +127,13 @@ fn export(args: &ExportArgs) -> Result<ExitCode, Failure> {
     let bars = Bars::default();
     let export = training::export(&options, &|progress| bars.show(progress)).map_err(failure)?;
     bars.finish();
-    println!(
+    writeln!(
+        anstream::stdout(),
         "{}  {} clips, {} folds",
         args.out.display(),
         export.clips.len(),
         export.folds.len()
-    );
+    )?;
     Ok(listed(&export.skipped))
 }
 
@@ -144,11 +145,12 @@ fn adopt(args: &AdoptArgs) -> Result<ExitCode, Failure> {
         .map_err(failure)?;
     manifest::write(&args.out, &adopted.clips).map_err(failure)?;
     let ai = adopted.clips.iter().filter(|clip| clip.is_ai()).count();
-    println!(
+    writeln!(
+        anstream::stdout(),
         "{}  {} human and {ai} synthetic clips",
         args.out.display(),
         adopted.clips.len() - ai
-    );
+    )?;
     Ok(listed(&adopted.missing))
 }
 

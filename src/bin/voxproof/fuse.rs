@@ -1,5 +1,6 @@
 //! `voxproof fuse`: scores of several models on the same folds -> what their sum does, and its weights.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -62,6 +63,6 @@ pub fn run(args: &FuseArgs) -> Result<ExitCode, Failure> {
         seed: args.corpus.seed(),
     };
     let (report, _) = training::fuse(&options).map_err(failure)?;
-    println!("{}", report.markdown());
+    writeln!(anstream::stdout(), "{}", report.markdown())?;
     Ok(listed(&report.corpus.skipped))
 }

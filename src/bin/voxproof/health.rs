@@ -25,7 +25,7 @@ pub fn run(args: &HealthArgs) -> Result<ExitCode, Failure> {
             "no healthy server at {target}: {status}"
         )));
     }
-    println!("{}", body.trim());
+    writeln!(anstream::stdout(), "{}", body.trim())?;
     Ok(ExitCode::SUCCESS)
 }
 

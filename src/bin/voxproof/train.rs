@@ -1,5 +1,6 @@
 //! `voxproof train` and `voxproof evaluate`.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -354,17 +355,18 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode, Failure> {
     let bars = Bars::default();
     let report = training::train(&options, &|progress| bars.show(progress)).map_err(failure)?;
     bars.finish();
-    println!(
+    writeln!(
+        anstream::stdout(),
         "{}  {} {}",
         report.artifact.display(),
         report.model.name,
         report.model.version
-    );
-    println!("{}", report.model.training_data);
+    )?;
+    writeln!(anstream::stdout(), "{}", report.model.training_data)?;
     if let Some(copies) = &report.corpus.copies {
-        println!("{copies}");
+        writeln!(anstream::stdout(), "{copies}")?;
     }
-    println!("{:.0} s", report.seconds);
+    writeln!(anstream::stdout(), "{:.0} s", report.seconds)?;
     Ok(listed(&report.corpus.skipped))
 }
 
@@ -416,7 +418,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
     let bars = Bars::default();
     let report = training::evaluate(&options, &|progress| bars.show(progress)).map_err(failure)?;
     bars.finish();
-    println!("{}", report.markdown());
+    writeln!(anstream::stdout(), "{}", report.markdown())?;
     Ok(listed(&report.corpus.skipped))
 }
 
@@ -485,7 +487,7 @@ fn judge(args: &EvaluateArgs, model: &Model) -> Result<ExitCode, Failure> {
     let report =
         training::score(model, &options, &|progress| bars.show(progress)).map_err(failure)?;
     bars.finish();
-    println!("{}", report.markdown());
+    writeln!(anstream::stdout(), "{}", report.markdown())?;
     Ok(listed(&report.corpus.skipped))
 }
 
