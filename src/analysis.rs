@@ -56,6 +56,14 @@ pub struct Segment {
     pub ai_probability: f64,
 }
 
+impl Segment {
+    /// Moves it later by so many seconds: from the time of a part to that of the whole.
+    pub(crate) fn shift(&mut self, seconds: f64) {
+        self.start += seconds;
+        self.end += seconds;
+    }
+}
+
 /// What an analysis finds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis {

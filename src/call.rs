@@ -4,6 +4,7 @@
 //! the call's P(AI) is that of their mean log-odds, as a long recording's is that of its pieces.
 
 use crate::audio::{SAMPLE_RATE, Waveform, resample};
+use crate::model::Calibration;
 use crate::options::Stretches;
 use crate::recording::log_odds;
 
@@ -104,7 +105,7 @@ impl Call {
     #[must_use]
     pub fn ai_probability(&self) -> Option<f64> {
         let mean = self.sum / self.judged as f64;
-        (self.judged > 0).then(|| 1.0 / (1.0 + (-mean).exp()))
+        (self.judged > 0).then(|| Calibration::LOG_ODDS.probability(mean))
     }
 }
 

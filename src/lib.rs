@@ -17,6 +17,7 @@ pub mod call;
 pub mod detector;
 pub mod evidence;
 pub mod features;
+mod hex;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod language;

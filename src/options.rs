@@ -255,10 +255,8 @@ impl Detector {
         let waveform = options.region.of(waveform)?;
         let (mut detection, timings) =
             self.judge_timed(&waveform, options.detail, options.stretches, decoding)?;
-        for segment in &mut detection.segments {
-            segment.start += options.region.start;
-            segment.end += options.region.start;
-        }
+        let segments = detection.segments.iter_mut();
+        segments.for_each(|s| s.shift(options.region.start));
         Ok(Found { detection, timings })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::audio::{self, DecodeLimits, SAMPLE_RATE, Waveform};
 use crate::detector::{DetectError, Detection, Detector, inconclusive};
 use crate::features::FeatureError;
-use crate::model::Evidence;
+use crate::model::{Calibration, Evidence};
 use crate::options::Detail;
 use crate::warnings::WarningCode;
 
@@ -125,10 +125,7 @@ impl<'a> Pieces<'a> {
         self.evidence
             .extend(found.evidence.take().map(|evidence| (evidence, weight)));
         self.weight += weight;
-        for segment in &mut found.segments {
-            segment.start += start;
-            segment.end += start;
-        }
+        found.segments.iter_mut().for_each(|s| s.shift(start));
         match &mut self.joined {
             None => self.joined = Some(found),
             Some(joined) => {
@@ -151,7 +148,7 @@ impl<'a> Pieces<'a> {
         let Some(mut joined) = self.joined else {
             return Err(self.fault.unwrap_or(FeatureError::Silent));
         };
-        joined.ai_probability = 1.0 / (1.0 + (-self.sum / self.weight).exp());
+        joined.ai_probability = Calibration::LOG_ODDS.probability(self.sum / self.weight);
         (joined.classification, joined.confidence) = self.detector.classify(joined.ai_probability);
         joined.inconclusive = inconclusive(joined.ai_probability);
         joined.out_of_distribution = joined

@@ -14,14 +14,7 @@ use voxproof::http::{HttpConfig, LogConfig, logging, router_with};
 use voxproof::storage::StorageConfig;
 
 fn main() -> ExitCode {
-    match start() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Logging may be what failed.
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    logging::ended(start())
 }
 
 /// Everything that can fail or takes time is done before the first poll: it is part of the start,

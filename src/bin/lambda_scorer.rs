@@ -14,14 +14,7 @@ use voxproof::scorer::{Handler, Invocation, Reporter, Scorer};
 use voxproof::storage::{S3Store, StorageConfig};
 
 fn main() -> ExitCode {
-    match start() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Logging may be what failed.
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    logging::ended(start())
 }
 
 /// Everything that can fail for want of a setting, or takes time, is done before the first poll; S3 is not asked.

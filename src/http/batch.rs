@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use super::answer::Shape;
 use super::body;
 use super::judging::{Order, answer};
-use super::payload::{self, Audio, decode_base64, empty, invalid_json, not_empty};
+use super::payload::{self, base64_audio, empty, invalid_json};
 use super::problem::{Code, Problem};
 use super::router::AppState;
 use crate::options::DetectOptions;
@@ -137,7 +137,7 @@ async fn judge(app: &AppState, clip: Clip) -> Result<Bytes, Problem> {
                 "'audio' of this clip is missing: base64",
             )
         })?;
-        let audio = not_empty(Audio::Owned(decode_base64(&audio)?))?;
+        let audio = base64_audio(&audio)?;
         Ok(payload::Clip { audio, language })
     });
     Ok(answered.await?.body)

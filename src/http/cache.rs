@@ -1,7 +1,6 @@
 //! Verdicts that were given before, by what they depend on: SHA-256 of the audio, model, threshold and options.
 //! Nothing of a clip is kept but that hash.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -12,6 +11,7 @@ use super::answer::Shape;
 use super::config::{ConfigError, parsed};
 use super::judging::Order;
 use super::shared_store::SharedStore;
+use crate::hex::hex;
 use crate::language::Language;
 use crate::model::ModelInfo;
 
@@ -84,12 +84,7 @@ impl Key {
     }
 
     fn text(&self) -> String {
-        let mut text = "voxproof:verdict:".to_owned();
-        for byte in self.0 {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
+        format!("voxproof:verdict:{}", hex(&self.0))
     }
 }
 

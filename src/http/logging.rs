@@ -114,6 +114,19 @@ fn without_keys(levels: &Targets) -> Targets {
         })
 }
 
+/// How a function's process ends: with the error on standard error where there is one, for logging may be what failed.
+pub fn ended(
+    result: Result<(), Box<dyn std::error::Error + Send + Sync>>,
+) -> std::process::ExitCode {
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
 /// Starts logging to standard error. Calls after the first change nothing.
 pub fn init(config: &LogConfig) {
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);

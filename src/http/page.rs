@@ -68,10 +68,7 @@ static ASSETS: [Asset; 9] = [
 static TAGS: LazyLock<Vec<HeaderValue>> = LazyLock::new(|| {
     let tag = |asset: &Asset| {
         let hash = Sha256::digest(asset.bytes);
-        let digits: String = hash[..12]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digits = hex(&hash[..12]);
         // Hexadecimal digits between quotes are always a header's value.
         HeaderValue::from_str(&format!("\"{digits}\"")).unwrap_or(HeaderValue::from_static("\"\""))
     };
@@ -114,3 +111,4 @@ fn answer(asset: &Asset, tag: &HeaderValue, request: &HeaderMap) -> Response {
     }
     (headers, asset.bytes).into_response()
 }
+use crate::hex::hex;

@@ -131,8 +131,7 @@ impl Payload {
                     .or(language.as_deref());
                 let language = named.map(str::parse).transpose()?;
                 let audio = request.audio.ok_or_else(missing)?;
-                not_empty(Audio::Owned(decode_base64(&audio.0)?))
-                    .map(|audio| Clip { audio, language })
+                base64_audio(&audio.0).map(|audio| Clip { audio, language })
             }
         }
     }
@@ -150,7 +149,7 @@ struct JsonRequest<'a> {
 /// A string that borrows from the body where it has no escapes. (`Option<Cow<str>>` by itself
 /// would always be copied: serde borrows a bare `Cow` only.)
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// Says what is wrong with the JSON, without quoting it: it may be megabytes, and a voice.
 fn json_problem(error: &serde_json::Error) -> Problem {
@@ -176,7 +175,7 @@ pub(super) fn invalid_json(error: &serde_json::Error, expected: &str) -> Problem
 }
 
 /// Standard base64, with white space, with or without padding and a `data:...;base64,` prefix.
-pub(super) fn decode_base64(text: &str) -> Result<Vec<u8>, Problem> {
+fn decode_base64(text: &str) -> Result<Vec<u8>, Problem> {
     let invalid = |detail| Problem::new(Code::InvalidBase64, detail);
     let text = text.trim_start();
     let encoded = match text.get(..5) {
@@ -254,12 +253,17 @@ pub fn empty() -> Problem {
     )
 }
 
-pub(super) fn not_empty(audio: Audio) -> Result<Audio, Problem> {
+fn not_empty(audio: Audio) -> Result<Audio, Problem> {
     if audio.is_empty() {
         Err(empty())
     } else {
         Ok(audio)
     }
+}
+
+/// The audio that a base64 text holds.
+pub(super) fn base64_audio(text: &str) -> Result<Audio, Problem> {
+    not_empty(Audio::Owned(decode_base64(text)?))
 }
 
 #[cfg(test)]

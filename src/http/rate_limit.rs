@@ -1,7 +1,6 @@
 //! How often one key may call: counted in windows of fixed length, in memory or, for all servers together, in Redis.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,6 +15,7 @@ use super::config::ConfigError;
 use super::metrics::Metrics;
 use super::problem::{Code, Problem};
 use super::shared_store::SharedStore;
+use crate::hex::hex;
 
 /// Requests of a window. The three names are those of draft-ietf-httpapi-ratelimit-headers up to its version 06, which
 /// clients read; later versions put all into one header.
@@ -111,11 +111,7 @@ impl RateLimiter {
         let own = self.count_here(caller, window);
         let all = match &self.shared {
             Some(shared) => {
-                let mut key = format!("voxproof:rate:{window}:");
-                for byte in &caller.0[..16] {
-                    // Writing to a string cannot fail.
-                    let _ = write!(key, "{byte:02x}");
-                }
+                let key = format!("voxproof:rate:{window}:{}", hex(&caller.0[..16]));
                 let time = Duration::from_secs(2 * self.rate.seconds);
                 shared.count(&key, time).await.unwrap_or(0)
             }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::Shape;
 use super::body;
 use super::judging::{Answered, Order, answer};
-use super::payload::{self, Audio, Clip, decode_base64, invalid_json, not_empty};
+use super::payload::{self, Clip, Text, base64_audio, invalid_json};
 use super::problem::{Code, Problem};
 use super::router::AppState;
 use crate::language::Language;
@@ -31,10 +31,6 @@ struct Body<'a> {
     #[serde(borrow, default)]
     audio_base64: Option<Text<'a>>,
 }
-
-/// A string that borrows from the body where it has no escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A fault in the shape that these clients read.
 #[derive(Debug, Serialize)]
@@ -95,7 +91,7 @@ pub async fn voice_detection(
         let text = body
             .audio_base64
             .ok_or_else(|| Problem::new(Code::MissingAudio, "'audioBase64' is missing: base64"))?;
-        let audio = not_empty(Audio::Owned(decode_base64(&text.0)?))?;
+        let audio = base64_audio(&text.0)?;
         Ok(Clip {
             audio,
             language: language.transpose()?,

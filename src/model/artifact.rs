@@ -24,6 +24,7 @@ use super::{
     ArtifactError, Boosting, Bounds, Calibration, Ensemble, Forest, Kernel, Logistic, Mlp, Scaler,
     Whitened,
 };
+use crate::hex::hex;
 
 /// First bytes of every artifact.
 const MAGIC: [u8; 8] = *b"VOXPROOF";
@@ -247,10 +248,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Stored, String), ArtifactError> {
         }
         _ => Stored::Ensemble(wincode::deserialize_exact(body).map_err(unreadable)?),
     };
-    let sha256 = header[20..CRC_AT]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let sha256 = hex(&header[20..CRC_AT]);
     Ok((stored, sha256))
 }
 

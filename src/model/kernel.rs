@@ -180,11 +180,16 @@ fn share(shares: &mut [f64], weight: f64, steepness: f32, parts: &[(usize, f32)]
 
 /// Values in the landmarks' own steps, so that a landmark is read as it is stored.
 fn in_steps(x: &[f32]) -> Vec<f32> {
-    let scaled = |&x: &f32| {
-        let x = if x.is_nan() { 0.0 } else { x };
-        x.clamp(-LIMIT, LIMIT) * (STEPS / LIMIT)
-    };
-    x.iter().map(scaled).collect()
+    x.iter().map(|&x| limited(x) * (STEPS / LIMIT)).collect()
+}
+
+/// A standardised value within [`LIMIT`]; one that is not a number counts as average.
+pub(super) fn limited(x: f32) -> f32 {
+    if x.is_nan() {
+        0.0
+    } else {
+        x.clamp(-LIMIT, LIMIT)
+    }
 }
 
 /// `|x - landmark|^2` in eight partial sums: in order, one sum could not use vector instructions.
@@ -203,10 +208,11 @@ fn squared_distance(x: &[f32], landmark: &[i8]) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn small() -> Kernel {
+    /// Three landmarks of 20 features in two groups.
+    pub(in crate::model) fn small() -> Kernel {
         Kernel {
             gamma: 0.3,
             level: 0.1,

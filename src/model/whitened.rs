@@ -8,7 +8,7 @@
 use wincode::{SchemaRead, SchemaWrite};
 
 use super::Kernel;
-use super::kernel::LIMIT;
+use super::kernel::{LIMIT, limited};
 
 /// Numbers of a symmetric matrix of `n` rows as it is stored: row by row, up to the diagonal.
 const fn triangle(n: usize) -> usize {
@@ -75,14 +75,7 @@ impl Whitened {
 /// products. `mixing` as [`Whitened::mixing`], `ends` as [`Kernel::ends`].
 #[must_use]
 pub fn mix(mixing: &[f32], ends: &[u32], x: &[f32]) -> Vec<f32> {
-    let limited = |x: &f32| {
-        if x.is_nan() {
-            0.0
-        } else {
-            x.clamp(-LIMIT, LIMIT)
-        }
-    };
-    let x: Vec<f32> = x.iter().map(limited).collect();
+    let x: Vec<f32> = x.iter().copied().map(limited).collect();
     let mut mixed = vec![0.0; x.len()];
     let (mut start, mut rest) = (0, mixing);
     for &end in ends {
@@ -124,6 +117,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::kernel;
 
     fn small() -> Whitened {
         Whitened {
@@ -131,13 +125,7 @@ mod tests {
                 .map(|i| ((i * 31 % 19) as f32 - 9.0) / 20.0)
                 .collect(),
             joint: 0.0,
-            kernel: Kernel {
-                gamma: 0.3,
-                level: 0.1,
-                ends: vec![3, 20],
-                landmarks: (0..60).map(|i| (i * 37 % 255) as i8).collect(),
-                coefficients: vec![0.5, -1.0, 2.0],
-            },
+            kernel: kernel::tests::small(),
         }
     }
 

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::notification::Unreadable;
 use super::score::{Outcome, Retry, Scored};
 use crate::detector::Classification;
+use crate::hex::hex;
 use crate::storage::{ObjectRef, Timings};
 
 /// Writes entries as lines.
@@ -180,8 +181,5 @@ impl Entry {
 fn name(object: &ObjectRef) -> String {
     let state = object.state().unwrap_or_default();
     let text = format!("{}\n{}\n{state}", object.bucket, object.key);
-    Sha256::digest(text.as_bytes())[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&Sha256::digest(text.as_bytes())[..8])
 }

@@ -6,6 +6,7 @@
 use sha2::{Digest, Sha256};
 
 use super::object::ObjectRef;
+use crate::hex::hex;
 use crate::model::ModelInfo;
 
 /// What every result's key begins with.
@@ -57,10 +58,7 @@ pub fn result_key(object: &ObjectRef, model: &ModelInfo) -> String {
         return format!("{head}{key}{tail}");
     }
     // The whole key is hashed, so that keys with the same beginning stay apart.
-    let hash: String = Sha256::digest(key.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = hex(&Sha256::digest(key.as_bytes()));
     let mut end = room.saturating_sub(hash.len() + 1);
     while !key.is_char_boundary(end) {
         end -= 1;

@@ -68,6 +68,7 @@ pub use report::CorpusSummary;
 pub use score::{ScoreOptions, ScoreReport, score};
 pub use selection::Selection;
 
+use crate::hex::hex;
 use crate::model::{
     ArtifactError, Ensemble, Model, ModelInfo, NetworkPart, Payload, encode, encode_ensemble,
 };
@@ -342,12 +343,7 @@ fn settings_line(options: &TrainOptions, summary: &CorpusSummary) -> String {
 #[must_use]
 pub fn version_of(artifact: &[u8]) -> String {
     let digest = Sha256::digest(artifact);
-    let digits = digest.iter().take(4).map(|byte| format!("{byte:02x}"));
-    format!(
-        "{}-{}",
-        env!("CARGO_PKG_VERSION"),
-        digits.collect::<String>()
-    )
+    format!("{}-{}", env!("CARGO_PKG_VERSION"), hex(&digest[..4]))
 }
 
 /// Verifies an artifact, writes it and the report beside it.
