@@ -178,6 +178,7 @@ fn evaluation_reports_every_protocol() {
         model_card: Some(card.clone()),
         control: false,
         learning_curve: false,
+        attacks: 0,
         jobs: Some(2),
     };
     let report = evaluate(&options, &quiet).unwrap();

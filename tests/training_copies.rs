@@ -273,6 +273,7 @@ fn evaluation_reports_both_columns_and_copies_help_through_the_channel() {
             model_card: None,
             control: false,
             learning_curve: false,
+            attacks: 0,
             jobs: Some(2),
         };
         evaluate(&options, &quiet).unwrap()

@@ -133,6 +133,7 @@ fn grouped_scores_calibrate_a_network_that_is_served() {
             model_card: None,
             control: false,
             learning_curve: false,
+            attacks: 0,
             jobs: Some(2),
         },
         &quiet,

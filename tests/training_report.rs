@@ -105,6 +105,7 @@ fn options(folder: &Path, jobs: usize) -> EvaluateOptions {
         model_card: None,
         control: false,
         learning_curve: true,
+        attacks: 0,
         jobs: Some(jobs),
     }
 }

@@ -355,7 +355,7 @@ fn from_audio<R: Send, W: Default>(
 }
 
 /// The bytes of a file and their sound.
-fn decode(path: &Path) -> Result<(Vec<u8>, Waveform), String> {
+pub(super) fn decode(path: &Path) -> Result<(Vec<u8>, Waveform), String> {
     let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
     let waveform = audio::decode(&bytes, &DecodeLimits::default()).map_err(|e| e.to_string())?;
     Ok((bytes, waveform))

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::attacks::{self, AttackReport};
 use super::channel::Chain;
 use super::conditions::{HEADER, Through, write_scores};
 use super::control::{Control, ControlCorpus};
@@ -21,6 +22,8 @@ use super::network;
 use super::protocol::{self, Fold, Protocol};
 use super::report::{self, CorpusSummary};
 use super::{Progress, ProgressFn, Stage, THRESHOLD, TrainingError, in_pool};
+use crate::audio::Waveform;
+use crate::features::{Extractor, FeatureError, Scratch};
 
 /// What `voxproof evaluate` is asked to do.
 #[derive(Debug, Clone)]
@@ -48,6 +51,9 @@ pub struct EvaluateOptions {
     pub control: bool,
     /// Whether to fit models to shares of the engine families too, see [`learning_curve`].
     pub learning_curve: bool,
+    /// How many test clips of either class in each grouped fold are also judged under every attack, see [`attacks`]; 0:
+    /// none are.
+    pub attacks: usize,
     /// Threads; all cores where absent. The result does not depend on it.
     pub jobs: Option<usize>,
 }
@@ -70,6 +76,9 @@ pub struct EvaluateReport {
     /// EER by the share of the engine families that models learned from; empty unless asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub learning_curve: Vec<learning_curve::Point>,
+    /// Error rates under each attack; empty unless asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attacks: Vec<AttackReport>,
 }
 
 /// What was judged.
@@ -180,7 +189,9 @@ pub fn evaluate(
                 let told = told(protocol, progress);
                 network::score_folds(&corpus, folds, conditions, settings, &told)
             };
-            return report_on(&corpus, network::FEATURES, options, judge);
+            let front_end = network::FrontEnd::default();
+            let row = |sound: &Waveform, scratch: &mut _| front_end.spectrogram(sound, scratch);
+            return report_on(&corpus, network::FEATURES, options, row, judge, progress);
         }
         let mut corpus = Corpus::load(&options.corpus, progress)?;
         corpus.measure(options.control, progress);
@@ -188,7 +199,11 @@ pub fn evaluate(
             let told = told(protocol, progress);
             score_folds(&corpus, folds, conditions, &options.estimator, &told)
         };
-        report_on(&corpus, corpus.features.name(), options, judge)
+        let extractor = Extractor::new(corpus.features);
+        let row =
+            |sound: &Waveform, scratch: &mut Scratch| Ok(extractor.extract(sound, scratch)?.values);
+        let features = corpus.features.name();
+        report_on(&corpus, features, options, row, judge, progress)
     })
 }
 
@@ -206,12 +221,15 @@ fn told(protocol: Protocol, progress: ProgressFn) -> impl Fn(usize, usize) + Syn
 /// Scores of folds, shape `[folds][conditions][clips tested]`.
 pub(super) type Scores = Vec<Vec<Vec<f64>>>;
 
-/// Runs the protocols on a corpus; `judge` fits a model for each fold and scores its test clips in each condition.
-fn report_on<R>(
+/// Runs the protocols on a corpus; `row` makes of a sound what models judge, `judge` fits a model for each fold and scores
+/// its test clips in each condition.
+fn report_on<R: Clone + Send + Sync, W: Default>(
     corpus: &Corpus<R>,
     features: &'static str,
     options: &EvaluateOptions,
+    row: impl Fn(&Waveform, &mut W) -> Result<R, FeatureError> + Sync,
     judge: impl Fn(Protocol, &[Fold], &[&[R]]) -> Result<Scores, TrainingError>,
+    progress: ProgressFn,
 ) -> Result<EvaluateReport, TrainingError> {
     let mut scores = String::from(HEADER);
     let control = ControlCorpus::new(corpus);
@@ -233,6 +251,13 @@ fn report_on<R>(
     } else {
         Vec::new()
     };
+    let attacks = if options.attacks > 0 {
+        let folds = folds_of(Protocol::Grouped)?;
+        let (each, seed) = (options.attacks, options.seed);
+        attacks::measure(corpus, &folds, each, seed, row, &judge, progress)?
+    } else {
+        Vec::new()
+    };
     let report = EvaluateReport {
         estimator: options.estimator.kind(),
         settings: Settings::Fitted(options.estimator),
@@ -241,6 +266,7 @@ fn report_on<R>(
         corpus: CorpusSummary::new(corpus),
         protocols,
         learning_curve,
+        attacks,
     };
     report::write_evaluation(&options.report, options.model_card.as_deref(), &report)?;
     if let Some(path) = &options.scores {

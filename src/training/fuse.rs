@@ -242,6 +242,7 @@ pub fn fuse(options: &FuseOptions) -> Result<(EvaluateReport, Fusion), TrainingE
         corpus: CorpusSummary::new(&corpus),
         protocols,
         learning_curve: Vec::new(),
+        attacks: Vec::new(),
     };
     report::write_evaluation(&options.report, options.model_card.as_deref(), &report)?;
     report::write_json(&options.report.join("fusion.json"), &fusion)?;

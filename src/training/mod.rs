@@ -8,6 +8,7 @@
 //! worth. Everything is deterministic for a seed, whatever the number of threads.
 
 pub mod adapters;
+pub mod attacks;
 pub mod audit;
 pub mod boosting_fit;
 pub mod calibrate;
@@ -98,6 +99,8 @@ pub enum Stage {
     Recordings,
     /// Decoding and fingerprints; units are clips.
     Fingerprint,
+    /// Decoding, attacks and features; units are clips.
+    Attacks,
     /// Running a protocol; units are models to fit, or the steps of networks.
     Evaluate(Protocol),
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::TrainingError;
+use super::attacks::AttackReport;
 use super::conditions::Through;
 use super::copies::CopySummary;
 use super::corpus::{Corpus, Skipped};
@@ -234,6 +235,7 @@ impl EvaluateReport {
         kinds_table(&mut text, &self.protocols);
         control_line(&mut text, &self.protocols);
         learning_table(&mut text, &self.learning_curve);
+        attacks_table(&mut text, &self.attacks);
         for report in &self.protocols {
             groups_list(&mut text, title(report.protocol), &report.groups);
             for through in &report.through {
@@ -326,6 +328,37 @@ fn learning_table(text: &mut String, points: &[learning_curve::Point]) {
     for point in points {
         let (families, clips, eer) = (point.families, point.clips, percent(&point.eer));
         line(text, format_args!("| {families:.0} | {clips:.0} | {eer} |"));
+    }
+}
+
+fn attacks_table(text: &mut String, attacks: &[AttackReport]) {
+    let Some(first) = attacks.first() else {
+        return;
+    };
+    let [human, ai] = first.clips;
+    line(
+        text,
+        format_args!(
+            "\nUnder attacks (grouped folds, {human} human and {ai} synthetic test clips, both classes changed alike; errors at the threshold 0.5):\n"
+        ),
+    );
+    text.push_str("| attack | strength | EER | synthetic missed | human called synthetic |\n| --- | --- | --- | --- | --- |\n");
+    for row in attacks {
+        let (attack, strength, eer) = (&row.attack, &row.strength, percent(&row.eer));
+        let (missed, alarms) = (row.missed * 100.0, row.false_alarms * 100.0);
+        line(
+            text,
+            format_args!("| {attack} | {strength} | {eer} | {missed:.1} % | {alarms:.1} % |"),
+        );
+    }
+    let unjudged: usize = attacks.iter().map(|row| row.unjudged).sum();
+    if unjudged > 0 {
+        line(
+            text,
+            format_args!(
+                "\nToo little was left to judge in {unjudged} cases, which count in no rate."
+            ),
+        );
     }
 }
 

@@ -244,6 +244,7 @@ Examples:
   voxproof evaluate --manifest corpus/manifest.csv --protocol leave-family-source-out --report report
   voxproof evaluate --manifest corpus/manifest.csv --copies 2 --through study --report report
   voxproof evaluate --manifest corpus/manifest.csv --model logistic --protocol grouped --learning-curve --report report
+  voxproof evaluate --manifest corpus/manifest.csv --model logistic --protocol grouped --attacks 100 --report report
   voxproof evaluate --manifest la.csv --clips LA --embedded default --report report
   voxproof evaluate --manifest la.csv --clips LA --model-dir models --name linear --report report
 
@@ -286,6 +287,10 @@ pub struct EvaluateArgs {
     /// Also fit models to an eighth, a quarter, half and all of the engine families, in the folds of grouped
     #[arg(long, conflicts_with_all = ["embedded", "model_dir"])]
     learning_curve: bool,
+    /// Also judge N test clips of either class in each fold of grouped under every attack: codecs, noise, rooms, speed ...
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true,
+          conflicts_with_all = ["embedded", "model_dir"])]
+    attacks: u32,
     /// Folder for metrics.json, metrics.md and report.html
     #[arg(long, value_name = "DIR")]
     report: PathBuf,
@@ -413,6 +418,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
         model_card: args.model_card.clone(),
         control: args.control,
         learning_curve: args.learning_curve,
+        attacks: args.attacks as usize,
         jobs: args.corpus.jobs(),
     };
     let bars = Bars::default();
@@ -536,6 +542,7 @@ impl Bars {
         if !matches!(&*current, Some((stage, _)) if *stage == progress.stage) {
             let bar = progress_bar(progress.total as u64).with_message(match progress.stage {
                 Stage::Features => "features",
+                Stage::Attacks => "attacks",
                 Stage::Fingerprint | Stage::Recordings => "reading",
                 Stage::Fit => "fitting",
                 Stage::Evaluate(protocol) => protocol.name(),

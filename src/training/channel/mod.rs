@@ -25,6 +25,7 @@ pub mod preset;
 mod probe;
 pub mod resampling;
 pub mod reverberation;
+pub mod speed;
 pub mod telephone;
 pub mod tilt;
 
@@ -66,6 +67,10 @@ pub enum Step {
     Ffmpeg(ffmpeg::Ffmpeg),
     /// [`mp3::Mp3`]
     Mp3(mp3::Mp3),
+    /// [`speed::Speed`]
+    Speed(speed::Speed),
+    /// [`speed::Pitch`]
+    Pitch(speed::Pitch),
 }
 
 /// A codec failed, which says nothing about the clip.
@@ -173,8 +178,8 @@ impl Chain {
         &self.steps
     }
 
-    /// Sends a clip through. Without cuts the copy is as long as the clip, to the sample; it is in -1.0..=1.0, rounded to
-    /// 16 bits.
+    /// Sends a clip through. Without cuts and changes of speed the copy is as long as the clip, to the sample; it is in
+    /// -1.0..=1.0, rounded to 16 bits.
     ///
     /// # Errors
     /// [`ChannelError`] if a codec fails.
@@ -208,6 +213,8 @@ impl Chain {
                 Step::Opus(opus) => opus.apply(&mut samples)?,
                 Step::Ffmpeg(ffmpeg) => ffmpeg.apply(&mut samples)?,
                 Step::Mp3(mp3) => mp3.apply(&mut samples)?,
+                Step::Speed(speed) => speed.apply(&mut samples),
+                Step::Pitch(pitch) => pitch.apply(&mut samples),
             }
         }
         for x in &mut samples {
@@ -244,6 +251,8 @@ impl fmt::Display for Chain {
                 Step::Opus(step) => step.fmt(f),
                 Step::Ffmpeg(step) => step.fmt(f),
                 Step::Mp3(step) => step.fmt(f),
+                Step::Speed(step) => step.fmt(f),
+                Step::Pitch(step) => step.fmt(f),
             }?;
         }
         Ok(())

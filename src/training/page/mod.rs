@@ -71,6 +71,7 @@ pub(super) fn evaluation(report: &EvaluateReport) -> String {
         .expect("writing to a string cannot fail");
     }
     learning_curve(&mut body, report);
+    attacks(&mut body, report);
     for protocol in &report.protocols {
         body.push_str(&section(protocol).html());
     }
@@ -153,6 +154,9 @@ fn contents(body: &mut String, report: &EvaluateReport) {
     if !report.learning_curve.is_empty() {
         body.push_str("<a href=\"#learning-curve\">Learning curve</a>");
     }
+    if !report.attacks.is_empty() {
+        body.push_str("<a href=\"#attacks\">Under attack</a>");
+    }
     body.push_str("</nav>\n");
 }
 
@@ -224,6 +228,36 @@ fn learning_curve(body: &mut String, report: &EvaluateReport) {
          eighth, a quarter, half and all of the families that each trains on, the same human clips and the same tests; clips are the synthetic ones among them.</p>\n\
          <div class=\"figures\"><figure>{}</figure><figure>{}</figure></div>\n</section>",
         plots::learning_curve(&report.learning_curve),
+        tables::table(&head, rows)
+    )
+    .expect("writing to a string cannot fail");
+}
+
+fn attacks(body: &mut String, report: &EvaluateReport) {
+    if report.attacks.is_empty() {
+        return;
+    }
+    let head = [
+        "attack",
+        "strength",
+        "EER (95 %)",
+        "synthetic missed",
+        "human called synthetic",
+    ]
+    .map(String::from);
+    let rows = report.attacks.iter().map(|row| {
+        vec![
+            escape(&row.attack),
+            escape(&row.strength),
+            tables::interval(Some(row.eer)),
+            percent(row.missed),
+            percent(row.false_alarms),
+        ]
+    });
+    writeln!(
+        body,
+        "<section id=\"attacks\">\n<h2>Under attack</h2>\n<p class=\"small muted\">Grouped folds; the same sample of test clips \
+         in every row, both classes changed alike; errors at the threshold 0.5.</p>\n<div class=\"figures\"><figure>{}</figure></div>\n</section>",
         tables::table(&head, rows)
     )
     .expect("writing to a string cannot fail");
