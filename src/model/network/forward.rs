@@ -29,7 +29,12 @@ pub struct Runner {
 #[derive(Debug, Default)]
 pub struct RunScratch {
     mean: Vec<f32>,
+    /// Each layer's input.
     frames: Vec<Frames>,
+    /// What a layer made last, on its way to the next one.
+    block: Vec<f32>,
+    /// What the last layer made, shape `[frames][channels]`.
+    output: Vec<f32>,
 }
 
 /// A window of a clip and what the network makes of it.
@@ -44,7 +49,7 @@ pub struct Window {
 }
 
 impl Runner {
-    /// Lays out `network`.
+    /// Lays out `network`, its weights rounded to 8 bits: those of an artifact are already.
     ///
     /// # Panics
     /// If the network has a [`defect`](Network::defect).
@@ -81,8 +86,7 @@ impl Runner {
         }
         let length = count.max(self.window);
         self.convolve(frames, length, scratch);
-        let last = scratch.frames.last().expect("there is a layer");
-        let values = last.held();
+        let values = &scratch.output;
         let spare = length - self.window;
         let steps = (2 * spare).div_ceil(self.window);
         let window = |step: usize| {
@@ -99,7 +103,7 @@ impl Runner {
         (0..=steps).map(window).collect()
     }
 
-    /// Leaves the last layer's output for `length` frames, which repeat `frames`, in the last buffer of `scratch`.
+    /// Leaves the last layer's output for `length` frames, which repeat `frames`, in `scratch`.
     fn convolve(&self, frames: &[f32], length: usize, scratch: &mut RunScratch) {
         let count = frames.len() / self.bands;
         let mean = &mut scratch.mean;
@@ -118,42 +122,48 @@ impl Runner {
                 .for_each(|(mean, sum)| *mean += sum * share);
         }
 
-        scratch
-            .frames
-            .resize_with(self.layers.len() + 1, Frames::default);
-        let buffers = scratch.frames.iter_mut();
-        let layouts = self.layers.iter().map(|layer| (layer.pitch, layer.margin));
-        for (buffer, (pitch, margin)) in buffers.zip(layouts.chain([(self.channels, 0)])) {
-            buffer.reset(pitch, margin);
+        let RunScratch {
+            mean,
+            frames: inputs,
+            block: rows,
+            output,
+        } = scratch;
+        output.clear();
+        inputs.resize_with(self.layers.len(), Frames::default);
+        for (layer, input) in self.layers.iter().zip(inputs.iter_mut()) {
+            input.reset(layer.input);
+            input.push_zeros(layer.padding);
         }
-        for (layer, buffer) in self.layers.iter().zip(&mut scratch.frames) {
-            buffer.extend(layer.padding);
-        }
-        let first = &self.layers[0];
         for block in (0..length).step_by(BLOCK) {
-            let taken = BLOCK.min(length - block);
-            let room = scratch.frames[0].extend(taken);
-            for (at, row) in room.chunks_exact_mut(first.pitch).enumerate() {
-                let source = (block + at) % count * self.bands;
-                let frame = &frames[source..source + self.bands];
-                let places = &mut row[first.margin..first.margin + self.bands];
-                for ((out, x), mean) in places.iter_mut().zip(frame).zip(&scratch.mean) {
-                    *out = (x - mean) * self.scale;
-                }
+            rows.clear();
+            for at in block..(block + BLOCK).min(length) {
+                let frame = &frames[at % count * self.bands..][..self.bands];
+                let centred = frame.iter().zip(&*mean);
+                rows.extend(centred.map(|(x, mean)| (x - mean) * self.scale));
             }
-            self.advance(0, &mut scratch.frames);
+            inputs[0].push(self.level, rows, self.bands);
+            self.advance(0, inputs, rows, output);
         }
         for (index, layer) in self.layers.iter().enumerate() {
-            scratch.frames[index].extend(layer.padding);
-            self.advance(index, &mut scratch.frames);
+            inputs[index].push_zeros(layer.padding);
+            self.advance(index, inputs, rows, output);
         }
     }
 
-    /// Runs the layers from the `first` on over what has come in.
-    fn advance(&self, first: usize, frames: &mut [Frames]) {
+    /// Runs the layers from the `first` on over what has come in; what the last one makes is appended to `output`.
+    fn advance(
+        &self,
+        first: usize,
+        inputs: &mut [Frames],
+        rows: &mut Vec<f32>,
+        output: &mut Vec<f32>,
+    ) {
         for (index, layer) in self.layers.iter().enumerate().skip(first) {
-            let (inputs, outputs) = frames.split_at_mut(index + 1);
-            layer.advance(self.level, &mut inputs[index], &mut outputs[0]);
+            layer.advance(self.level, &mut inputs[index], rows);
+            match inputs.get_mut(index + 1) {
+                Some(next) => next.push(self.level, rows, layer.bands * layer.channels),
+                None => output.extend_from_slice(rows),
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use wincode::{SchemaRead, SchemaWrite};
 use super::{Conv, Network};
 
 /// Largest magnitude of a stored weight: the range is kept symmetric.
-const LARGEST: f32 = 127.0;
+pub(super) const LARGEST: f32 = 127.0;
 
 /// A [`Conv`] in 8 bits.
 #[derive(Debug, Clone, PartialEq, SchemaWrite, SchemaRead)]
@@ -46,7 +46,8 @@ pub struct StoredNetwork {
 }
 
 impl StoredConv {
-    fn new(conv: &Conv) -> Self {
+    /// Rounds the weights of a sound `conv`; those that were rounded before stay what they are.
+    pub(super) fn new(conv: &Conv) -> Self {
         let outputs = usize::from(conv.outputs);
         let mut scales = vec![0.0_f32; outputs];
         for row in conv.weights.chunks_exact(outputs) {
