@@ -13,6 +13,7 @@ use realfft::{RealFftPlanner, RealToComplex};
 
 use super::dynamic::stft::HOP;
 use super::logarithm::ln;
+use super::wide::wide;
 
 /// Bands of a frame.
 pub const BANDS: usize = 128;
@@ -63,6 +64,14 @@ impl Bands {
     /// Writes the bands of `speech`, samples at 16,000 Hz within about -1.0..=1.0, to `out`: shape
     /// `[1 + n / 160][128]`.
     pub fn compute(&self, speech: &[f32], scratch: &mut BandsScratch, out: &mut Vec<f32>) {
+        wide(
+            #[inline(always)]
+            || self.fill(speech, scratch, out),
+        );
+    }
+
+    #[inline(always)]
+    fn fill(&self, speech: &[f32], scratch: &mut BandsScratch, out: &mut Vec<f32>) {
         let BandsScratch {
             frame,
             spectrum,

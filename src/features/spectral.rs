@@ -1,6 +1,7 @@
 //! Spectral centroid and roll-off of one frame.
 
 use super::spectrogram::{FFT_SIZE, STRIDE};
+use super::wide::wide;
 use crate::audio::SAMPLE_RATE;
 
 /// Share of a frame's magnitude that lies below the roll-off frequency.
@@ -39,6 +40,14 @@ pub struct SpectralShape {
 /// One pass sums groups of 32 bins; the running sum is then only formed inside the group in which
 /// it crosses the threshold.
 pub fn spectral_shape(power: &[f32]) -> SpectralShape {
+    wide(
+        #[inline(always)]
+        || shape_of(power),
+    )
+}
+
+#[inline(always)]
+fn shape_of(power: &[f32]) -> SpectralShape {
     let mut magnitudes = [0.0_f32; STRIDE];
     for (m, p) in magnitudes.iter_mut().zip(power) {
         *m = p.sqrt();
@@ -88,6 +97,7 @@ pub fn spectral_shape(power: &[f32]) -> SpectralShape {
 }
 
 /// Sum over the lanes.
+#[inline(always)]
 fn across(lanes: [f32; LANES]) -> f32 {
     let half: [f32; LANES / 2] = std::array::from_fn(|i| lanes[i] + lanes[i + LANES / 2]);
     (half[0] + half[2]) + (half[1] + half[3])

@@ -6,6 +6,8 @@
 
 use wincode::{SchemaRead, SchemaWrite};
 
+use crate::features::wide::wide;
+
 /// Standardised values are limited to this many deviations either way, in landmarks and in clips.
 pub const LIMIT: f32 = 4.0;
 /// Steps of a landmark's byte from 0 to [`LIMIT`].
@@ -63,6 +65,14 @@ impl Kernel {
     /// groups: `k(a, b) = level + (1 - joint) * (mean over groups) + joint * exp(-gamma * |a - b|^2 / d)`.
     #[must_use]
     pub(super) fn score_jointly(&self, x: &[f32], joint: f32) -> f64 {
+        wide(
+            #[inline(always)]
+            || self.sum_over_landmarks(x, joint),
+        )
+    }
+
+    #[inline(always)]
+    fn sum_over_landmarks(&self, x: &[f32], joint: f32) -> f64 {
         let x = in_steps(x);
         let step = LIMIT / STEPS;
         let steepness = self.gamma * step * step;
@@ -193,6 +203,7 @@ pub(super) fn limited(x: f32) -> f32 {
 }
 
 /// `|x - landmark|^2` in eight partial sums: in order, one sum could not use vector instructions.
+#[inline(always)]
 fn squared_distance(x: &[f32], landmark: &[i8]) -> f32 {
     let mut sums = [0.0f32; 8];
     let (xs, ls) = (x.chunks_exact(8), landmark.chunks_exact(8));

@@ -9,6 +9,7 @@ use wincode::{SchemaRead, SchemaWrite};
 
 use super::Kernel;
 use super::kernel::{LIMIT, limited};
+use crate::features::wide::wide;
 
 /// Numbers of a symmetric matrix of `n` rows as it is stored: row by row, up to the diagonal.
 const fn triangle(n: usize) -> usize {
@@ -75,6 +76,14 @@ impl Whitened {
 /// products. `mixing` as [`Whitened::mixing`], `ends` as [`Kernel::ends`].
 #[must_use]
 pub fn mix(mixing: &[f32], ends: &[u32], x: &[f32]) -> Vec<f32> {
+    wide(
+        #[inline(always)]
+        || product(mixing, ends, x),
+    )
+}
+
+#[inline(always)]
+fn product(mixing: &[f32], ends: &[u32], x: &[f32]) -> Vec<f32> {
     let x: Vec<f32> = x.iter().copied().map(limited).collect();
     let mut mixed = vec![0.0; x.len()];
     let (mut start, mut rest) = (0, mixing);
@@ -97,6 +106,7 @@ pub fn mix(mixing: &[f32], ends: &[u32], x: &[f32]) -> Vec<f32> {
 }
 
 /// Sum of products in eight partial sums: in order, one sum could not use vector instructions.
+#[inline(always)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; 8];
     let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));

@@ -91,6 +91,7 @@ impl Default for FastEnvelopes {
 
 impl FastEnvelopes {
     /// Appends the [`COUNT`] values of `speech`, 16 kHz, to `values`.
+    #[inline(always)]
     pub fn extend(&self, speech: &[f32], values: &mut Vec<f64>) {
         let mut bands = self.envelopes(speech);
         for band in &mut bands {
@@ -115,6 +116,7 @@ impl FastEnvelopes {
     }
 
     /// Log power of the bands, shape `[5][1 + n / 32]`: frames centred every 32 samples, zeros beyond the ends.
+    #[inline(always)]
     fn envelopes(&self, speech: &[f32]) -> [Vec<f64>; BANDS.len()] {
         let frames = 1 + speech.len() / HOP;
         let mut bands = BANDS.map(|_| Vec::with_capacity(frames));
@@ -148,6 +150,7 @@ impl FastEnvelopes {
 
 /// Appends, for each modulation band, the log share of each audio band's modulation power in it. `bands`, shape
 /// `[5][frames]`, have no mean.
+#[inline(always)]
 fn modulation(bands: &[Vec<f64>; BANDS.len()], values: &mut Vec<f64>) {
     let frames = bands[0].len();
     let fft = FftPlanner::<f32>::new().plan_fft_forward(frames);

@@ -73,6 +73,7 @@ pub struct HarmonicityTrack {
 
 impl HarmonicityTrack {
     /// Adds a frame: its log magnitudes `logs`, shape `[513]`, their mean `level`, and its pitch period `lag` in samples.
+    #[inline(always)]
     pub fn push(&mut self, tables: &Harmonicity, logs: &[f64], level: f64, lag: usize) {
         self.levels.push(level);
         for ((band, window), track) in BANDS.iter().zip(&tables.windows).zip(&mut self.strengths) {
@@ -97,6 +98,7 @@ impl HarmonicityTrack {
 impl Harmonicity {
     /// Magnitude of component `lag` of the first `width` of `logs`, their mean removed and under `window`, over the root
     /// of the mean square of all components.
+    #[inline(always)]
     fn strength(&self, logs: &[f64], width: usize, window: &[f32], lag: usize) -> f64 {
         let mean = logs[..width].iter().sum::<f64>() / width as f64;
         let turn = |n: usize| self.turns[lag * n % SIZE];

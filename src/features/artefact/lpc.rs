@@ -102,6 +102,7 @@ struct Predictor {
 
 impl Lpc {
     /// Appends the [`COUNT`] values of `speech`, 16 kHz and at least a frame, to `values`.
+    #[inline(always)]
     pub fn extend(&self, speech: &[f32], values: &mut Vec<f64>) {
         let frames: Vec<&[f32]> = speech.windows(FRAME).step_by(STEP).collect();
         // Frames overlap by half: each half is summed once.
@@ -163,6 +164,7 @@ impl Lpc {
 
     /// Height of the highest autocorrelation among [`LAGS`], and log flatness of the spectrum, of a `residual` of unit
     /// power.
+    #[inline(always)]
     fn spectrum(
         &self,
         residual: &[f32; RESIDUAL],
@@ -200,6 +202,7 @@ impl Lpc {
 }
 
 /// Sum of squares.
+#[inline(always)]
 fn energy(samples: &[f32]) -> f64 {
     let mut sums = [0.0_f64; LANES];
     for x in samples.chunks(LANES) {
@@ -211,6 +214,7 @@ fn energy(samples: &[f32]) -> f64 {
 }
 
 /// Lags 0 to 16 of a frame's autocorrelation. In `f64`: prediction solves for small differences of them.
+#[inline(always)]
 fn autocorrelation(frame: &[f32; FRAME]) -> [f64; ORDER + 1] {
     // Zeros after the frame stand in for products that are not there.
     let mut padded = [0.0_f64; FRAME + ORDER];
@@ -229,6 +233,7 @@ fn autocorrelation(frame: &[f32; FRAME]) -> [f64; ORDER + 1] {
 }
 
 /// Durbin's recursion over the lags of an autocorrelation, with 1e-4 of white noise added.
+#[inline(always)]
 fn predict(lags: &[f64; ORDER + 1]) -> Predictor {
     let mut lags = *lags;
     lags[0] = lags[0] * 1.0001 + 1e-9;
@@ -254,6 +259,7 @@ fn predict(lags: &[f64; ORDER + 1]) -> Predictor {
 }
 
 /// Residual of `frame` from sample 16 on.
+#[inline(always)]
 fn filter(frame: &[f32; FRAME], coefficients: &[f64; ORDER + 1], residual: &mut [f32; RESIDUAL]) {
     let coefficients = coefficients.map(|a| a as f32);
     for (block, out) in residual.chunks_exact_mut(LANES).enumerate() {
@@ -270,6 +276,7 @@ fn filter(frame: &[f32; FRAME], coefficients: &[f64; ORDER + 1], residual: &mut 
 }
 
 /// Brings the residual to unit power; log kurtosis, skewness, and log of the largest magnitude.
+#[inline(always)]
 fn shape(residual: &mut [f32; RESIDUAL]) -> [f64; 3] {
     let count = RESIDUAL as f64;
     let mut squares = [0.0_f32; LANES];

@@ -24,6 +24,7 @@ pub mod texture;
 use realfft::num_complex::Complex;
 
 use super::dynamic::{self, Dynamic, Listener, RATE, prepare, stft};
+use super::wide::wide;
 use super::{FeatureError, time_domain};
 use crate::audio::{SAMPLE_RATE, resample};
 use envelope::FastEnvelopes;
@@ -102,6 +103,14 @@ impl Artefact {
 
     /// The 821 values of prepared `speech`.
     pub fn values(&self, speech: &[f32]) -> Vec<f64> {
+        wide(
+            #[inline(always)]
+            || self.describe(speech),
+        )
+    }
+
+    #[inline(always)]
+    fn describe(&self, speech: &[f32]) -> Vec<f64> {
         let frames = 1 + speech.len() / stft::HOP;
         let mut heard = Heard {
             tables: &self.harmonicity,
@@ -131,14 +140,17 @@ struct Heard<'a> {
 }
 
 impl Listener for Heard<'_> {
+    #[inline(always)]
     fn short_frame(&mut self, spectrum: &[Complex<f64>]) {
         self.texture.push(spectrum);
     }
 
+    #[inline(always)]
     fn long_frame(&mut self, logs: &[f64], level: f64, lag: usize) {
         self.harmonicity.push(self.tables, logs, level, lag);
     }
 
+    #[inline(always)]
     fn medium_frame(&mut self, spectrum: &[Complex<f64>]) {
         self.phase.push(spectrum);
     }

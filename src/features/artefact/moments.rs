@@ -10,6 +10,7 @@ pub const NAMES: [&str; 3] = ["std", "skewness", "kurtosis"];
 
 /// Standard deviation, skewness and excess kurtosis from the mean first to fourth powers of `x - origin`, whatever the
 /// origin; NaN without values.
+#[inline(always)]
 fn of_powers([mean, a2, a3, a4]: [f64; 4]) -> [f64; 3] {
     let square = mean * mean;
     // Rounding may bring it below 0; `max` would take NaN for 0.
@@ -26,6 +27,7 @@ fn of_powers([mean, a2, a3, a4]: [f64; 4]) -> [f64; 3] {
 }
 
 /// The three of `values`, and their mean; all NaN without values.
+#[inline(always)]
 pub fn of(values: impl Iterator<Item = f64> + Clone) -> ([f64; 3], f64) {
     let (count, sum) = values
         .clone()
@@ -44,6 +46,7 @@ pub fn of(values: impl Iterator<Item = f64> + Clone) -> ([f64; 3], f64) {
 }
 
 /// Population standard deviation of the differences between neighbours; NaN below two values.
+#[inline(always)]
 pub fn change_deviation(values: &[f64]) -> f64 {
     let count = values.len().saturating_sub(1) as f64;
     let changes = values.windows(2).map(|pair| pair[1] - pair[0]);
@@ -53,6 +56,7 @@ pub fn change_deviation(values: &[f64]) -> f64 {
 }
 
 /// Pearson's correlation of two series of one length; NaN if one of them does not vary.
+#[inline(always)]
 pub fn correlation(a: &[f64], b: &[f64]) -> f64 {
     let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
     let (mean_a, mean_b) = (mean(a), mean(b));

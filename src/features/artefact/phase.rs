@@ -90,6 +90,7 @@ impl PhaseTrack {
     }
 
     /// Adds a frame with the spectrum `spectrum`, shape `[257]`.
+    #[inline(always)]
     pub fn push(&mut self, spectrum: &[Complex<f64>]) {
         let mut logs = [Lanes::default(); WIDTH];
         for row in 0..ROWS {
@@ -97,20 +98,21 @@ impl PhaseTrack {
             let im: Lanes = std::array::from_fn(|r| spectrum[bin(row, r)].im as f32);
             let magnitude: Lanes = std::array::from_fn(|r| (re[r] * re[r] + im[r] * im[r]).sqrt());
             // The phase of 0 is 0.
-            let silent: Lanes = magnitude.map(|m| if m > 0.0 { 0.0 } else { 1.0 });
+            let silent: Lanes = std::array::from_fn(|r| if magnitude[r] > 0.0 { 0.0 } else { 1.0 });
             let scale: Lanes = std::array::from_fn(|r| 1.0 / (magnitude[r] + silent[r]));
             self.units.push(Pairs {
                 re: std::array::from_fn(|r| re[r] * scale[r] + silent[r]),
                 im: std::array::from_fn(|r| im[r] * scale[r]),
             });
             if row < WIDTH {
-                logs[row] = magnitude.map(|m| ln(m + 1e-6));
+                logs[row] = std::array::from_fn(|r| ln(magnitude[r] + 1e-6));
             }
         }
         self.levels.push(level_sum(&logs));
     }
 
     /// Appends the [`COUNT`] values to `values`.
+    #[inline(always)]
     pub fn finish(self, values: &mut Vec<f64>) {
         let threshold = percentile(&self.levels, LOUD_PERCENTILE);
         let frame = |t: usize| -> &[Pairs; ROWS] {
@@ -139,10 +141,12 @@ impl PhaseTrack {
     }
 }
 
+#[inline(always)]
 fn group_delay(frame: &[Pairs; ROWS], spread: &mut Spread) {
     spread.add_frame(|row| frame[row + 1].over(&frame[row]));
 }
 
+#[inline(always)]
 fn group_delay_change(before: &[Pairs; ROWS], frame: &[Pairs; ROWS], spread: &mut Spread) {
     spread.add_frame(|row| {
         let delay_before = before[row + 1].over(&before[row]);
@@ -150,6 +154,7 @@ fn group_delay_change(before: &[Pairs; ROWS], frame: &[Pairs; ROWS], spread: &mu
     });
 }
 
+#[inline(always)]
 fn acceleration(frames: [&[Pairs; ROWS]; 3], spread: &mut Spread) {
     spread.add_frame(|row| {
         let middle = &frames[1][row];

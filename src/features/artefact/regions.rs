@@ -24,6 +24,7 @@ pub fn bin(row: usize, region: usize) -> usize {
 }
 
 /// Sum over the bins that the level is taken from, of `rows`, shape `[30]`.
+#[inline(always)]
 pub fn level_sum(rows: &[Lanes]) -> f64 {
     let whole = LEVEL_BINS / WIDTH;
     let mut sums = [0.0_f32; REGIONS];

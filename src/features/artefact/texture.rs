@@ -50,17 +50,23 @@ impl TextureTrack {
     }
 
     /// Adds a frame with the spectrum `spectrum`, shape `[257]`.
+    #[inline(always)]
     pub fn push(&mut self, spectrum: &[Complex<f64>]) {
         let start = self.logs.len();
         self.logs.extend((0..WIDTH).map(|row| {
-            let power: Lanes =
+            let mut logs: Lanes =
                 std::array::from_fn(|region| spectrum[bin(row, region)].norm_sqr() as f32);
-            power.map(|p| ln(p.sqrt() + 1e-6))
+            // A loop, not `map` of the array: that one is not inlined.
+            for x in &mut logs {
+                *x = ln(x.sqrt() + 1e-6);
+            }
+            logs
         }));
         self.levels.push(level_sum(&self.logs[start..]));
     }
 
     /// Appends the [`COUNT`] values to `values`.
+    #[inline(always)]
     pub fn finish(self, values: &mut Vec<f64>) {
         let threshold = percentile(&self.levels, LOUD_PERCENTILE);
         let mut kinds: [PowerSums; KINDS.len()] = Default::default();
@@ -80,11 +86,13 @@ impl TextureTrack {
     }
 }
 
+#[inline(always)]
 fn difference(a: &Lanes, b: &Lanes) -> Lanes {
     std::array::from_fn(|region| a[region] - b[region])
 }
 
 /// Differences in frequency, and from the mean of the region in this frame.
+#[inline(always)]
 fn within_frame(frame: &[Lanes], kinds: &mut [PowerSums; KINDS.len()]) {
     let mut mean = Lanes::default();
     for row in frame {
@@ -105,6 +113,7 @@ fn within_frame(frame: &[Lanes], kinds: &mut [PowerSums; KINDS.len()]) {
 }
 
 /// Differences in time, and the differences of these in frequency.
+#[inline(always)]
 fn between_frames(before: &[Lanes], frame: &[Lanes], kinds: &mut [PowerSums; KINDS.len()]) {
     let (mut time, mut mixed) = (FrameSums::default(), FrameSums::default());
     let mut below = difference(&frame[0], &before[0]);

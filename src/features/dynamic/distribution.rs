@@ -19,6 +19,7 @@ pub struct Distribution {
 
 impl Distribution {
     /// Moments of each of the columns of `rows`, in two passes; all NaN without rows.
+    #[inline(always)]
     pub fn of_columns<'a, const N: usize>(
         rows: impl Iterator<Item = &'a [f64; N]> + Clone,
     ) -> [Self; N] {
@@ -55,6 +56,7 @@ impl Distribution {
     }
 
     /// Moments of `values`, in two passes; all NaN without values.
+    #[inline(always)]
     pub fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
         let mut sums = PowerSums::default();
         values.clone().for_each(|x| sums.push(x));
@@ -78,6 +80,7 @@ pub struct PowerSums {
 
 impl PowerSums {
     /// Adds a value.
+    #[inline(always)]
     pub fn push(&mut self, x: f64) {
         self.count += 1;
         let square = x * x;
@@ -88,6 +91,7 @@ impl PowerSums {
     }
 
     /// Adds values, several at once.
+    #[inline(always)]
     pub fn extend(&mut self, values: &[f64]) {
         let mut lanes = [[0.0; LANES]; 4];
         let chunks = values.chunks_exact(LANES);
@@ -110,11 +114,13 @@ impl PowerSums {
     }
 
     /// Moments of the values.
+    #[inline(always)]
     pub fn distribution(&self) -> Distribution {
         self.distribution_around(0.0)
     }
 
     /// Moments of the values, which are differences from `origin`.
+    #[inline(always)]
     fn distribution_around(&self, origin: f64) -> Distribution {
         let [mean, a2, a3, a4] = self.sums.map(|sum| sum / self.count as f64);
         let square = mean * mean;

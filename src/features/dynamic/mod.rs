@@ -23,6 +23,7 @@ pub mod voice;
 
 use realfft::num_complex::Complex;
 
+use super::wide::wide;
 use super::{FeatureError, time_domain};
 use crate::audio::{SAMPLE_RATE, resample};
 use lfcc::{FilterBank, LfccTrack};
@@ -66,8 +67,11 @@ pub trait Listener {
 
 /// Hears nothing.
 impl Listener for () {
+    #[inline(always)]
     fn short_frame(&mut self, _: &[Complex<f64>]) {}
+    #[inline(always)]
     fn long_frame(&mut self, _: &[f64], _: f64, _: usize) {}
+    #[inline(always)]
     fn medium_frame(&mut self, _: &[Complex<f64>]) {}
 }
 
@@ -119,24 +123,32 @@ impl Dynamic {
     /// The 425 values of prepared `speech`.
     pub fn values(&self, speech: &[f32]) -> Vec<f64> {
         let mut values = Vec::with_capacity(COUNT);
-        self.describe(speech, &mut (), &mut values);
+        wide(
+            #[inline(always)]
+            || self.describe(speech, &mut (), &mut values),
+        );
         values
     }
 
     /// Appends the 425 values of prepared `speech` to `values`, and lets `listener` hear the spectra.
+    #[inline(always)]
     pub fn describe(&self, speech: &[f32], listener: &mut impl Listener, values: &mut Vec<f64>) {
         let (mut narrow, mut wide) = (LfccTrack::default(), LfccTrack::default());
         let mut envelopes = Envelopes::default();
-        let mut power = vec![0.0; self.stft.bins()];
-        self.stft.frames(speech, |spectrum| {
-            for (p, x) in power.iter_mut().zip(spectrum) {
-                *p = x.norm_sqr();
-            }
-            narrow.push(&self.narrow, &power);
-            wide.push(&self.wide, &power);
-            envelopes.push(&power);
-            listener.short_frame(spectrum);
-        });
+        let mut power = vec![0.0; lfcc::PADDED];
+        self.stft.frames(
+            speech,
+            #[inline(always)]
+            |spectrum| {
+                for (p, x) in power.iter_mut().zip(spectrum) {
+                    *p = x.norm_sqr();
+                }
+                narrow.push(&self.narrow, &power);
+                wide.push(&self.wide, &power);
+                envelopes.push(&power);
+                listener.short_frame(spectrum);
+            },
+        );
 
         let first = values.len();
         narrow.finish(values);
@@ -149,6 +161,7 @@ impl Dynamic {
 }
 
 /// Sets values that are not finite to 0: a statistic without spread is undefined, and the reference has 0 for it too.
+#[inline(always)]
 pub fn define(values: &mut [f64]) {
     for value in values {
         if !value.is_finite() {

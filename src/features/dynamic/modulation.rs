@@ -50,7 +50,8 @@ pub struct Envelopes {
 }
 
 impl Envelopes {
-    /// Adds a frame with the power spectrum `power`, shape `[257]`.
+    /// Adds a frame with the power spectrum `power`, shape `[257]` or longer.
+    #[inline(always)]
     pub fn push(&mut self, power: &[f64]) {
         for (band, edges) in self.bands.iter_mut().zip(EDGES.windows(2)) {
             let sum: f64 = power[edges[0]..edges[1]].iter().sum();

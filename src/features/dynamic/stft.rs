@@ -46,6 +46,7 @@ impl Stft {
     }
 
     /// Hands the spectrum, shape `[bins]`, of each of the `1 + n / 160` frames of `samples` to `visit`.
+    #[inline(always)]
     pub fn frames(&self, samples: &[f32], mut visit: impl FnMut(&[Complex<f64>])) {
         let mut frame = self.fft.make_input_vec();
         let mut spectrum = self.fft.make_output_vec();

@@ -106,6 +106,7 @@ impl Frame {
         }
     }
 
+    #[inline(always)]
     fn read(&mut self, spectrum: &[Complex<f64>]) {
         for (bin, x) in spectrum.iter().enumerate() {
             let magnitude = x.norm_sqr().sqrt();
@@ -140,6 +141,7 @@ impl Default for Advances {
 }
 
 impl Advances {
+    #[inline(always)]
     fn read(&mut self, now: &Frame, before: &Frame, turns: &[[f64; BINS]; 2]) {
         let [turn_re, turn_im] = turns;
         for bin in 0..BINS {
@@ -156,6 +158,7 @@ impl Advances {
 }
 
 /// Sum of values, several side by side.
+#[inline(always)]
 fn sum(values: &[f64]) -> f64 {
     let mut lanes = [0.0; LANES];
     let chunks = values.chunks_exact(LANES);
@@ -171,6 +174,7 @@ fn sum(values: &[f64]) -> f64 {
 impl Texture {
     /// Appends the [`COUNT`] values of `speech`, 16 kHz and at least two frames, to `values`; `listener` hears the
     /// spectra.
+    #[inline(always)]
     pub fn extend(&self, speech: &[f32], listener: &mut impl Listener, values: &mut Vec<f64>) {
         let frames = 1 + speech.len() / HOP;
         let mut bands: [Band; BANDS.len()] = Default::default();
@@ -183,51 +187,57 @@ impl Texture {
         let mut advances = Advances::default();
 
         let mut frame = 0;
-        self.stft.frames(speech, |spectrum| {
-            listener.medium_frame(spectrum);
-            now.read(spectrum);
-            for bin in 0..BINS {
-                levels[bin] += now.logs[bin];
-                squares[bin] += now.logs[bin] * now.logs[bin];
-            }
-            for (band, (_, range)) in bands.iter_mut().zip(BANDS) {
-                let logs = &now.logs[range.clone()];
-                let width = logs.len();
-                if frame > 0 {
-                    let differences = &mut differences[..width];
-                    for ((out, x), y) in differences.iter_mut().zip(logs).zip(&before.logs[range]) {
+        self.stft.frames(
+            speech,
+            #[inline(always)]
+            |spectrum| {
+                listener.medium_frame(spectrum);
+                now.read(spectrum);
+                for bin in 0..BINS {
+                    levels[bin] += now.logs[bin];
+                    squares[bin] += now.logs[bin] * now.logs[bin];
+                }
+                for (band, (_, range)) in bands.iter_mut().zip(BANDS) {
+                    let logs = &now.logs[range.clone()];
+                    let width = logs.len();
+                    if frame > 0 {
+                        let differences = &mut differences[..width];
+                        for ((out, x), y) in
+                            differences.iter_mut().zip(logs).zip(&before.logs[range])
+                        {
+                            *out = x - y;
+                        }
+                        band.time.extend(differences);
+                        for index in sampled(frames - 1, frame - 1, width) {
+                            band.time_sample.push(differences[index]);
+                        }
+                    }
+                    let differences = &mut differences[..width - 1];
+                    for ((out, x), y) in differences.iter_mut().zip(&logs[1..]).zip(logs) {
                         *out = x - y;
                     }
-                    band.time.extend(differences);
-                    for index in sampled(frames - 1, frame - 1, width) {
-                        band.time_sample.push(differences[index]);
+                    band.frequency.extend(differences);
+                    for index in sampled(frames, frame, width - 1) {
+                        band.frequency_sample.push(differences[index]);
                     }
                 }
-                let differences = &mut differences[..width - 1];
-                for ((out, x), y) in differences.iter_mut().zip(&logs[1..]).zip(logs) {
-                    *out = x - y;
+                if frame > 0 {
+                    advances.read(&now, &before, &self.turns);
+                    for bin in 0..BINS {
+                        over_time_re[bin] += advances.re[bin];
+                        over_time_im[bin] += advances.im[bin];
+                    }
+                    for (band, range) in phases.iter_mut().zip(PHASE_BANDS) {
+                        band.angles += sum(&advances.sizes[range.clone()]);
+                        let re = sum(&advances.re[range.clone()]);
+                        let im = sum(&advances.im[range]);
+                        band.lengths += (re * re + im * im).sqrt();
+                    }
                 }
-                band.frequency.extend(differences);
-                for index in sampled(frames, frame, width - 1) {
-                    band.frequency_sample.push(differences[index]);
-                }
-            }
-            if frame > 0 {
-                advances.read(&now, &before, &self.turns);
-                for bin in 0..BINS {
-                    over_time_re[bin] += advances.re[bin];
-                    over_time_im[bin] += advances.im[bin];
-                }
-                for (band, range) in phases.iter_mut().zip(PHASE_BANDS) {
-                    band.angles += sum(&advances.sizes[range.clone()]);
-                    let re = sum(&advances.re[range.clone()]);
-                    let im = sum(&advances.im[range]);
-                    band.lengths += (re * re + im * im).sqrt();
-                }
-            }
-            std::mem::swap(&mut now, &mut before);
-            frame += 1;
-        });
+                std::mem::swap(&mut now, &mut before);
+                frame += 1;
+            },
+        );
 
         let count = frames as f64;
         for (band, (_, range)) in bands.iter().zip(BANDS) {
@@ -261,6 +271,7 @@ impl Texture {
 }
 
 /// Which of the first `width` rows are sampled in a column: in row-major order, rows of `length`, every [`STEP`]th is.
+#[inline(always)]
 fn sampled(length: usize, column: usize, width: usize) -> std::iter::StepBy<Range<usize>> {
     let first = (0..STEP).find(|row| (row * length + column).is_multiple_of(STEP));
     // STEP is prime: it divides the length of a row, or meets one row in STEP.

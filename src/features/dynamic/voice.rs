@@ -86,6 +86,7 @@ struct Tracks {
 
 impl Voice {
     /// Appends the [`COUNT`] values of `speech`, 16 kHz, to `values`; `listener` hears the log spectra.
+    #[inline(always)]
     pub fn extend(&self, speech: &[f32], listener: &mut impl Listener, values: &mut Vec<f64>) {
         let tracks = self.tracks(speech, listener);
         let threshold = percentile(&tracks.level, LOUD_PERCENTILE);
@@ -118,6 +119,7 @@ impl Voice {
         values.extend([change(&tracks.prominence), change(&tracks.entropy)]);
     }
 
+    #[inline(always)]
     fn tracks(&self, speech: &[f32], listener: &mut impl Listener) -> Tracks {
         let mut tracks = Tracks::default();
         let mut magnitudes = [0.0; BINS];
@@ -126,51 +128,56 @@ impl Voice {
         let mut input = self.inverse.make_input_vec();
         let mut cepstrum = self.inverse.make_output_vec();
         let mut work = self.inverse.make_scratch_vec();
-        self.stft.frames(speech, |spectrum| {
-            for ((magnitude, log), x) in magnitudes.iter_mut().zip(&mut logs).zip(spectrum) {
-                *magnitude = x.norm_sqr().sqrt();
-                *log = *magnitude + SILENT;
-            }
-            logs.iter_mut().for_each(|x| *x = ln_f64(*x));
-            let sums = Sums::of(&magnitudes, &logs);
-            let level = sums.logs / BINS as f64;
-            tracks.level.push(level);
-
-            let per_sum = 1.0 / (sums.magnitudes + 1e-9);
-            let mut distances = [0.0; LANES];
-            for (magnitudes, before) in magnitudes.chunks(LANES).zip(relative.chunks_mut(LANES)) {
-                for ((sum, x), before) in distances.iter_mut().zip(magnitudes).zip(before) {
-                    let now = x * per_sum;
-                    *sum += (now - *before) * (now - *before);
-                    *before = now;
+        self.stft.frames(
+            speech,
+            #[inline(always)]
+            |spectrum| {
+                for ((magnitude, log), x) in magnitudes.iter_mut().zip(&mut logs).zip(spectrum) {
+                    *magnitude = x.norm_sqr().sqrt();
+                    *log = *magnitude + SILENT;
                 }
-            }
-            // The first frame has none before it.
-            if !tracks.entropy.is_empty() {
-                tracks.flux.push(distances.iter().sum::<f64>().sqrt());
-            }
-            tracks.entropy.push(sums.entropy());
+                logs.iter_mut().for_each(|x| *x = ln_f64(*x));
+                let sums = Sums::of(&magnitudes, &logs);
+                let level = sums.logs / BINS as f64;
+                tracks.level.push(level);
 
-            for (x, log) in input.iter_mut().zip(&logs) {
-                *x = (*log).into();
-            }
-            self.inverse
-                .process_with_scratch(&mut input, &mut cepstrum, &mut work)
-                .expect("buffers have the plan's lengths and the first and last bin are real");
-            let (mut highest, mut lag, mut total) = (-1.0, 0, 0.0);
-            for at in LAGS {
-                let value = cepstrum[at].abs();
-                total += value;
-                if value > highest {
-                    (highest, lag) = (value, at);
+                let per_sum = 1.0 / (sums.magnitudes + 1e-9);
+                let mut distances = [0.0; LANES];
+                for (magnitudes, before) in magnitudes.chunks(LANES).zip(relative.chunks_mut(LANES))
+                {
+                    for ((sum, x), before) in distances.iter_mut().zip(magnitudes).zip(before) {
+                        let now = x * per_sum;
+                        *sum += (now - *before) * (now - *before);
+                        *before = now;
+                    }
                 }
-            }
-            let mean = total / LAGS.len() as f64;
-            // The inverse transform leaves out the division by its length.
-            tracks.prominence.push((highest - mean) / FFT_SIZE as f64);
-            tracks.lag.push(lag);
-            listener.long_frame(&logs, level, lag);
-        });
+                // The first frame has none before it.
+                if !tracks.entropy.is_empty() {
+                    tracks.flux.push(distances.iter().sum::<f64>().sqrt());
+                }
+                tracks.entropy.push(sums.entropy());
+
+                for (x, log) in input.iter_mut().zip(&logs) {
+                    *x = (*log).into();
+                }
+                self.inverse
+                    .process_with_scratch(&mut input, &mut cepstrum, &mut work)
+                    .expect("buffers have the plan's lengths and the first and last bin are real");
+                let (mut highest, mut lag, mut total) = (-1.0, 0, 0.0);
+                for at in LAGS {
+                    let value = cepstrum[at].abs();
+                    total += value;
+                    if value > highest {
+                        (highest, lag) = (value, at);
+                    }
+                }
+                let mean = total / LAGS.len() as f64;
+                // The inverse transform leaves out the division by its length.
+                tracks.prominence.push((highest - mean) / FFT_SIZE as f64);
+                tracks.lag.push(lag);
+                listener.long_frame(&logs, level, lag);
+            },
+        );
         tracks
     }
 }
@@ -185,6 +192,7 @@ struct Sums {
 }
 
 impl Sums {
+    #[inline(always)]
     fn of(magnitudes: &[f64; BINS], logs: &[f64; BINS]) -> Self {
         let mut lanes = [[0.0; LANES]; 4];
         for (magnitudes, logs) in magnitudes.chunks(LANES).zip(logs.chunks(LANES)) {
@@ -207,6 +215,7 @@ impl Sums {
 
     /// Entropy of the energy's distribution over the bins, in nats, from the logarithms that there are: those of
     /// magnitudes `m` plus [`SILENT`], with `ln m = ln(m + s) - s / m + s^2 / 2 m^2`.
+    #[inline(always)]
     fn entropy(&self) -> f64 {
         let logs =
             self.energy_logs - SILENT * self.magnitudes + 0.5 * SILENT * SILENT * BINS as f64;
