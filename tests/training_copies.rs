@@ -143,6 +143,17 @@ fn presets_pass_their_shares_of_stages() {
     }
     near(Preset::Wide, "MP3", 0.75);
     near(Preset::Wide, "telephone", 0.12);
+    for (stage, share) in [
+        ("reverberation", 0.45),
+        ("Opus", 0.3),
+        ("times as fast", 0.1),
+        ("times as high", 0.1),
+    ] {
+        near(Preset::Harsh, stage, share);
+    }
+    for stage in ["times as fast", "times as high"] {
+        assert_eq!(count(Preset::Wide, stage), 0.0, "{stage}");
+    }
     let channel = Channel::without_ffmpeg(Preset::Wide);
     assert_eq!(channel.to_string(), "wide, without ffmpeg");
     assert_eq!(Preset::from_name("narrow"), None);

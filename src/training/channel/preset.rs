@@ -11,6 +11,7 @@ use super::noise::{Noise, NoiseKind};
 use super::opus::Opus;
 use super::resampling::{Interpolation, Resampling};
 use super::reverberation::Reverberation;
+use super::speed::{Pitch, Speed};
 use super::telephone::{Law, Telephone};
 use super::tilt::Tilt;
 
@@ -23,6 +24,9 @@ pub enum Preset {
     Study,
     /// Everything that is built in, and what ffmpeg adds: for training copies.
     Wide,
+    /// The same, with more of what the models trained on `Wide` were seen to fail under: rooms, Opus, loud noise, telephones,
+    /// clipping; and changes of speed and pitch.
+    Harsh,
 }
 
 /// Shares are of the copies; ranges are drawn from evenly.
@@ -34,6 +38,8 @@ struct Shares {
     direct_to_reverberant: [f64; 2],
     noise: f64,
     noises: &'static [NoiseKind],
+    /// Ratio of clip to noise, in dB.
+    snr: [f64; 2],
     /// Largest slope in either direction, dB an octave.
     slope: f64,
     clipping: f64,
@@ -46,6 +52,8 @@ struct Shares {
     ffmpeg: f64,
     mp3: f64,
     largest_bitrate: u32,
+    speed: f64,
+    pitch: f64,
 }
 
 const STUDY: Shares = Shares {
@@ -56,6 +64,7 @@ const STUDY: Shares = Shares {
     direct_to_reverberant: [6.0, 18.0],
     noise: 0.6,
     noises: &[NoiseKind::White, NoiseKind::Pink, NoiseKind::Brown],
+    snr: [15.0, 45.0],
     slope: 1.5,
     clipping: 0.0,
     band_limit: 0.24,
@@ -66,6 +75,8 @@ const STUDY: Shares = Shares {
     ffmpeg: 0.0,
     mp3: 1.0,
     largest_bitrate: 64,
+    speed: 0.0,
+    pitch: 0.0,
 };
 
 const WIDE: Shares = Shares {
@@ -82,6 +93,7 @@ const WIDE: Shares = Shares {
         NoiseKind::Hum,
         NoiseKind::Babble,
     ],
+    snr: [15.0, 45.0],
     slope: 2.0,
     clipping: 0.08,
     band_limit: 0.24,
@@ -92,14 +104,30 @@ const WIDE: Shares = Shares {
     ffmpeg: 0.08,
     mp3: 0.75,
     largest_bitrate: 128,
+    speed: 0.0,
+    pitch: 0.0,
+};
+
+const HARSH: Shares = Shares {
+    reverberation: 0.45,
+    rt60: [0.1, 0.8],
+    direct_to_reverberant: [-3.0, 15.0],
+    snr: [6.0, 45.0],
+    clipping: 0.12,
+    telephone: 0.15,
+    opus: 0.3,
+    mp3: 0.6,
+    speed: 0.1,
+    pitch: 0.1,
+    ..WIDE
 };
 
 /// Length of a crop, in seconds.
 const CROP: [f64; 2] = [2.5, 6.0];
 /// Silence left at an edge, in seconds.
 const MARGIN: [f64; 2] = [0.0, 0.25];
-/// Ratio of clip to noise, in dB.
-const SNR: [f64; 2] = [15.0, 45.0];
+/// How many times as fast, or as high.
+const FACTOR: [f64; 2] = [0.92, 1.08];
 /// Cutoff of the low-pass, in Hz.
 const CUTOFF: [f64; 2] = [3_400.0, 7_200.0];
 /// Share of samples that clipping cuts, as a power of ten.
@@ -113,7 +141,7 @@ const LOWEST_LINEAR: u32 = 16_000;
 
 impl Preset {
     /// All there are.
-    pub const ALL: &'static [Self] = &[Self::Study, Self::Wide];
+    pub const ALL: &'static [Self] = &[Self::Study, Self::Wide, Self::Harsh];
 
     /// The name on the command line.
     #[must_use]
@@ -121,6 +149,7 @@ impl Preset {
         match self {
             Self::Study => "study",
             Self::Wide => "wide",
+            Self::Harsh => "harsh",
         }
     }
 
@@ -140,6 +169,7 @@ impl Preset {
         match self {
             Self::Study => &STUDY,
             Self::Wide => &WIDE,
+            Self::Harsh => &HARSH,
         }
     }
 
@@ -179,7 +209,7 @@ impl Preset {
             draws.chance(shares.noise),
             Step::Noise(Noise {
                 kind: draws.pick(shares.noises),
-                snr: draws.uniform(SNR),
+                snr: draws.uniform(shares.snr),
             }),
         );
         push(
@@ -246,6 +276,14 @@ impl Preset {
             }),
         );
         push(draws.chance(shares.mp3), Step::Mp3(mp3_file(draws, shares)));
+        // Drawn last, so that presets without them keep their draws; they come before a room all the same.
+        let factor = draws.uniform(FACTOR);
+        if draws.chance(shares.speed) {
+            steps.insert(0, Step::Speed(Speed { factor }));
+        }
+        if draws.chance(shares.pitch) {
+            steps.insert(0, Step::Pitch(Pitch { factor }));
+        }
         steps
     }
 }
