@@ -1,6 +1,6 @@
 # `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run serve local-aws test test-full test-page bench train evaluate fused evaluate-kernel evaluate-supply check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-ScorerFunction clean
+.PHONY: help run serve local-aws test test-full test-page bench bench-smoke train evaluate fused evaluate-kernel evaluate-attacks evaluate-supply check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-ScorerFunction clean
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -76,8 +76,14 @@ lint: ## formatting, clippy on every feature, licences and sources of the depend
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --all-features check licenses bans sources; \
 	else echo "SKIPPED: cargo deny (cargo install cargo-deny --locked)"; fi
 
-bench: ## benchmarks of every stage
+bench: ## benchmarks of every stage, and the tables and pictures of docs/performance.md
 	$(CARGO) bench
+	benches/page
+
+bench-smoke: ## every benchmark for a moment, and voxproof beside the stack that it replaces: that they run, never how fast
+	$(CARGO) test --all-features --benches
+	$(CARGO) build --all-features --bin voxproof
+	benches/compare --smoke --bin target/debug/voxproof
 
 # A folder with the clips of training/public_sources.csv, and one with those of the packages: training/README.md.
 CLIPS ?= clips
@@ -141,6 +147,10 @@ $(FOLDS)/network.csv: .venv-network target/default/public.bin
 $(FOLDS)/kernel.csv:
 	$(VOXPROOF_QUICK) evaluate $(PUBLIC) $(DROP) $(KERNEL) --through study $(APART) --protocol grouped \
 		--scores $@ --report $(FOLDS)/kernel
+
+evaluate-attacks: ## what codecs, noise, rooms, speed and pitch do to the kernel machine's errors, into target/attacks
+	$(VOXPROOF_QUICK) evaluate $(PUBLIC) $(DROP) $(KERNEL) --disjoint-speakers --protocol grouped --attacks 80 \
+		--report target/attacks
 
 evaluate-kernel: ## the strict protocols, for the default model's kernel machine alone, into target/strict
 	$(VOXPROOF_QUICK) evaluate $(PUBLIC) $(DROP) $(KERNEL) --through study --disjoint-speakers \

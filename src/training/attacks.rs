@@ -306,7 +306,11 @@ mod tests {
 
     fn clips() -> Vec<Clip> {
         let clip = |i: usize| {
-            let label = if i % 3 == 0 { Label::Human } else { Label::Ai };
+            let label = if i.is_multiple_of(3) {
+                Label::Human
+            } else {
+                Label::Ai
+            };
             Clip {
                 speaker: format!("s{i}"),
                 family: format!("f{}", i % 5),
