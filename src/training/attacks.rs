@@ -360,6 +360,8 @@ mod tests {
         assert!(attacks[0].steps.is_empty());
         let samples: Vec<f32> = (0..44_100)
             .map(|n| 0.3 * (n as f32 * 0.05).sin() * (n as f32 * 0.0004).sin())
+            // Of 16 bits, as what comes out of a chain.
+            .map(|x: f32| (x * 32_768.0).round() / 32_768.0)
             .collect();
         let clip = Waveform::new(samples);
         for attack in &attacks {
