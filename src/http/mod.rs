@@ -15,6 +15,8 @@ pub mod detect;
 pub mod drain;
 pub mod envelope;
 pub mod explanation;
+#[cfg(feature = "server")]
+pub mod fetch;
 pub mod health;
 pub mod judge;
 pub mod judging;

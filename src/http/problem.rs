@@ -49,6 +49,8 @@ codes! {
     EmptyAudio = BAD_REQUEST, "empty_audio", "Audio is empty";
     /// No key, or a wrong one.
     Unauthorized = UNAUTHORIZED, "unauthorized", "A valid key is needed";
+    /// The address of a clip is none that this server may fetch.
+    UrlNotAllowed = FORBIDDEN, "url_not_allowed", "Address not allowed";
     /// There is no such route.
     NotFound = NOT_FOUND, "not_found", "No such route";
     /// The route exists, with other methods.
@@ -93,6 +95,8 @@ codes! {
     RateLimited = TOO_MANY_REQUESTS, "rate_limited", "Too many requests";
     /// A fault of the service itself.
     Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error";
+    /// The address of a clip gave no file.
+    UrlUnreachable = BAD_GATEWAY, "url_unreachable", "Address gave no file";
     /// All workers are busy and the queue is full.
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "Overloaded";
     /// There is no storage for uploads and results, or it does not answer.

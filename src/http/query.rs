@@ -19,6 +19,7 @@ pub struct DetectQuery {
     window: Option<String>,
     hop: Option<String>,
     model: Option<String>,
+    url: Option<String>,
 }
 
 /// What is asked of a verdict.
@@ -30,6 +31,8 @@ pub struct Asked {
     pub language: Option<String>,
     /// The model that is to judge.
     pub model: Option<String>,
+    /// Where the clip is, in place of a body.
+    pub url: Option<String>,
     /// What the detector is to do.
     pub options: DetectOptions,
 }
@@ -41,7 +44,7 @@ impl DetectQuery {
     /// `invalid_request`: a parameter twice, or text that is no UTF-8.
     pub fn take(query: Result<Query<Self>, QueryRejection>) -> Result<Self, Problem> {
         query.map(|Query(query)| query).map_err(|_| {
-            bad("the query may have detail, language, model, channel, start, end, window and hop, each once")
+            bad("the query may have detail, language, model, channel, start, end, window, hop and url, each once")
         })
     }
 
@@ -75,6 +78,7 @@ impl DetectQuery {
             detail,
             language: self.language,
             model: self.model,
+            url: self.url,
             options: DetectOptions {
                 detail: if detail {
                     Detail::Segments

@@ -25,6 +25,8 @@ use super::config::{CorsOrigins, HttpConfig};
 use super::detect::detect;
 use super::drain::drain_unread;
 use super::envelope::{X_REQUEST_ID, envelope};
+#[cfg(feature = "server")]
+use super::fetch::Fetcher;
 use super::health::{health, ready};
 use super::judge::Judge;
 #[cfg(feature = "server")]
@@ -79,6 +81,9 @@ pub struct AppState {
     /// Verdicts that were given before.
     #[cfg(feature = "server")]
     pub cache: Option<VerdictCache>,
+    /// Fetches clips from addresses.
+    #[cfg(feature = "server")]
+    pub fetcher: Option<Fetcher>,
     /// P(AI) above which the verdict is `AI_GENERATED`, where it is not the model's own.
     pub threshold: Option<f64>,
 }
@@ -118,6 +123,8 @@ pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storag
         streams: Arc::new(Semaphore::new(STREAMS_PER_WORKER * config.workers.max(1))),
         #[cfg(feature = "server")]
         cache: config.service.cache(),
+        #[cfg(feature = "server")]
+        fetcher: config.service.fetcher(),
         threshold: config.threshold,
     };
 

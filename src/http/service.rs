@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::cache::{CacheSettings, VerdictCache};
 use super::config::ConfigError;
+use super::fetch::{Allowed, Fetcher};
 use super::metrics::Metrics;
 use super::rate_limit::{Rate, RateLimiter};
 use super::shared_store::SharedStore;
@@ -17,10 +18,13 @@ pub struct ServiceConfig {
     pub rate: Option<Rate>,
     /// Redis, for cache and limits.
     pub shared: Option<SharedStore>,
+    /// Where clips may be fetched from; `None` where none are.
+    pub urls: Option<Allowed>,
 }
 
 impl ServiceConfig {
-    /// Settings from `CACHE`, `CACHE_ENTRIES`, `CACHE_TTL`, `RATE_LIMIT` and `REDIS_URL`.
+    /// Settings from `CACHE`, `CACHE_ENTRIES`, `CACHE_TTL`, `RATE_LIMIT`, `REDIS_URL`, `URL_HOSTS` and
+    /// `URL_HOSTS_INSIDE`.
     ///
     /// # Errors
     /// A value that cannot be used.
@@ -37,6 +41,7 @@ impl ServiceConfig {
             cache: CacheSettings::from_vars(var)?,
             rate: Rate::from_var(var("RATE_LIMIT"))?,
             shared: shared.transpose()?,
+            urls: Allowed::from_vars(var)?,
         })
     }
 
@@ -44,6 +49,11 @@ impl ServiceConfig {
     pub(super) fn cache(&self) -> Option<VerdictCache> {
         let settings = self.cache?;
         Some(VerdictCache::new(settings, self.shared.clone()))
+    }
+
+    /// What fetches clips, where any may be fetched.
+    pub(super) fn fetcher(&self) -> Option<Fetcher> {
+        self.urls.clone().map(Fetcher::new)
     }
 
     /// The limiter, where there are limits.

@@ -64,6 +64,16 @@ impl Operation {
         self
     }
 
+    /// As [`Operation::body`], where there may be none.
+    pub fn optional_body<const N: usize>(
+        self,
+        media: [(&str, Value, Option<Value>); N],
+    ) -> Self {
+        let mut operation = self.body(media);
+        operation.value["requestBody"]["required"] = json!(false);
+        operation
+    }
+
     /// What it answers when all is well. `also` names headers beside those that all answers have.
     pub fn answer(
         mut self,

@@ -27,6 +27,8 @@ const AUDIO: &[Code] = &[
 ];
 /// What may be wrong with the options of a verdict.
 const OPTIONS: &[Code] = &[Code::NotStereo, Code::OutsideRecording, Code::UnknownModel];
+/// What may be wrong with the address of a clip.
+const ADDRESS: &[Code] = &[Code::UrlNotAllowed, Code::UrlUnreachable];
 /// What may be wrong with a small JSON body or a query.
 const REQUEST: &[Code] = &[
     Code::MalformedJson,
@@ -73,14 +75,15 @@ fn detect() -> Operation {
     .parameter("query", "window", window(), "Length of a segment in seconds, 3 by default; with detail=true only. Together the segments have at most 900 s.")
     .parameter("query", "hop", hop(), "From one segment's start to the next one's in seconds, 1 by default; with detail=true only. There are at most 300 segments.")
     .parameter("query", "model", json!({"type": "string"}), "Which of the models of GET /models judges.")
-    .body([
+    .parameter("query", "url", json!({"type": "string", "format": "uri", "maxLength": 4096}), "Where the clip is, in place of a body: https, of a host that the server's operator allows.")
+    .optional_body([
         ("application/json", schema("DetectRequest"), Some(examples::detect())),
         ("audio/mpeg", binary(), None),
         ("application/octet-stream", binary(), None),
         ("multipart/form-data", schema("DetectForm"), None),
     ])
     .answer(200, "The verdict.", VERDICT, Some(("application/json", verdict, Some(examples::brief()))))
-    .problems(&[AUDIO, OPTIONS].concat())
+    .problems(&[AUDIO, OPTIONS, ADDRESS].concat())
 }
 
 fn batch() -> Operation {
