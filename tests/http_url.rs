@@ -101,7 +101,11 @@ async fn a_clip_behind_an_address_is_judged_as_if_it_had_been_sent() {
         post_to("/detect?detail=true&language=en", "audio/mpeg", file(AI)),
     )
     .await;
-    assert_eq!(sent.header("x-cache"), "hit", "the same clip by its content");
+    assert_eq!(
+        sent.header("x-cache"),
+        "hit",
+        "the same clip by its content"
+    );
     assert_eq!(there.json(), sent.json());
     assert_eq!(there.json()["language"], "en");
     // Nothing of the caller reaches the host.
@@ -125,7 +129,10 @@ async fn redirects_are_followed_so_far_and_checked_as_the_first_address_was() {
     for (to, code) in [
         (format!("http://{elsewhere}/clip.mp3"), "url_not_allowed"),
         (format!("//{elsewhere}/clip.mp3"), "url_not_allowed"),
-        ("http://169.254.169.254/latest/meta-data".into(), "url_not_allowed"),
+        (
+            "http://169.254.169.254/latest/meta-data".into(),
+            "url_not_allowed",
+        ),
         ("file:///etc/passwd".into(), "url_not_allowed"),
         (format!("http://user@{address}/clip.mp3"), "url_not_allowed"),
         ("http://[".into(), "url_unreachable"),
@@ -145,7 +152,10 @@ async fn nothing_is_fetched_unless_hosts_are_listed() {
         api(&[]),
         api(&[("URL_HOSTS", "media.example.org")]),
         // Names of this machine are no way in, nor are its addresses.
-        api(&[("URL_HOSTS", "localhost,127.0.0.1,[::1],[::ffff:7f00:1],0.0.0.0")]),
+        api(&[(
+            "URL_HOSTS",
+            "localhost,127.0.0.1,[::1],[::ffff:7f00:1],0.0.0.0",
+        )]),
         api(&[("URL_HOSTS_INSIDE", "http://127.0.0.1:1,http://localhost")]),
     ] {
         for url in [
@@ -192,7 +202,12 @@ async fn what_comes_is_bounded_and_its_faults_are_told_apart() {
     }
     let refused = ask(&api, "http://127.0.0.1:1/clip.mp3").await;
     assert_eq!(refused.problem_code(), "url_unreachable");
-    for url in ["", "clip.mp3", "https://", &format!("https://a.example/{}", "x".repeat(5000))] {
+    for url in [
+        "",
+        "clip.mp3",
+        "https://",
+        &format!("https://a.example/{}", "x".repeat(5000)),
+    ] {
         let answer = ask(&api, url).await;
         assert_eq!(answer.problem_code(), "invalid_request", "{url}");
         assert!(answer.json()["detail"].as_str().unwrap().starts_with("url"));
@@ -205,7 +220,12 @@ async fn a_host_that_says_nothing_is_given_up() {
     let api = api(&[("URL_HOSTS_INSIDE", &origin)]);
     let answer = ask(&api, &format!("{origin}/silent")).await;
     assert_eq!(answer.problem_code(), "url_unreachable");
-    assert!(answer.json()["detail"].as_str().unwrap().contains("too long"));
+    assert!(
+        answer.json()["detail"]
+            .as_str()
+            .unwrap()
+            .contains("too long")
+    );
 }
 
 #[tokio::test]

@@ -36,7 +36,8 @@ impl std::fmt::Debug for SharedStore {
 }
 
 impl SharedStore {
-    /// The store at this address, `redis://[user:password@]host[:port][/database]`; nothing is connected yet.
+    /// The store at this address, `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS by the system's
+    /// certificates; nothing is connected yet.
     ///
     /// # Errors
     /// It is no such address.

@@ -137,16 +137,17 @@ mod tests {
     use super::*;
 
     fn allowed(hosts: &str, inside: &str) -> Result<Option<Allowed>, ConfigError> {
-        Allowed::from_vars(|name| {
-            Some(if name == "URL_HOSTS" { hosts } else { inside }.to_owned())
-        })
+        Allowed::from_vars(|name| Some(if name == "URL_HOSTS" { hosts } else { inside }.to_owned()))
     }
 
     #[test]
     fn only_listed_hosts_by_https_at_their_own_port_are_allowed() {
-        let allowed = allowed("media.example.org, *.cdn.example, bücher.example, 93.184.215.14", "")
-            .unwrap()
-            .unwrap();
+        let allowed = allowed(
+            "media.example.org, *.cdn.example, bücher.example, 93.184.215.14",
+            "",
+        )
+        .unwrap()
+        .unwrap();
         let check = |url: &str| allowed.check(Url::parse(url).unwrap());
         for good in [
             "https://media.example.org/clip.mp3?signature=x",
@@ -205,11 +206,23 @@ mod tests {
     #[test]
     fn lists_that_cannot_be_meant_are_refused_by_name() {
         assert_eq!(allowed("", " , "), Ok(None));
-        for bad in ["*", "*.org", "https://example.org", "example.org/path", "a b", "*.10.0.0.1"] {
+        for bad in [
+            "*",
+            "*.org",
+            "https://example.org",
+            "example.org/path",
+            "a b",
+            "*.10.0.0.1",
+        ] {
             let error = allowed(bad, "").unwrap_err().to_string();
             assert!(error.starts_with("URL_HOSTS is"), "{error}");
         }
-        for bad in ["minio:9000", "http://minio:9000/bucket", "ftp://minio", "http://u@minio"] {
+        for bad in [
+            "minio:9000",
+            "http://minio:9000/bucket",
+            "ftp://minio",
+            "http://u@minio",
+        ] {
             let error = allowed("", bad).unwrap_err().to_string();
             assert!(error.starts_with("URL_HOSTS_INSIDE is"), "{error}");
         }
