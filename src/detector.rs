@@ -22,6 +22,7 @@ pub const CONCLUSIVE: f64 = 0.65;
 
 /// The two verdicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "client", derive(serde::Deserialize))]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Classification {
@@ -65,6 +66,13 @@ pub struct Detection {
     pub warnings: Vec<Warning>,
     /// What spoke for and against; `None` where no detail was asked for or the model cannot tell.
     pub evidence: Option<Evidence>,
+}
+
+impl Detection {
+    /// Gives the clip the class that this threshold gives it.
+    pub(crate) fn classify_by(&mut self, threshold: f64) {
+        (self.classification, self.confidence) = classify(self.ai_probability, threshold);
+    }
 }
 
 /// A [`Detection`] as JSON: what `voxproof detect --json` prints and `?detail=true` answers.

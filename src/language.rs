@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-/// A language that a caller may name; the verdict does not depend on it.
+/// A language that a caller may name; the verdict depends on it only where the operator sets a threshold for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -46,6 +46,22 @@ impl Language {
 impl fmt::Display for Language {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
+    }
+}
+
+/// P(AI) above which the verdict on a clip of a language is `AI_GENERATED`, for the languages that have one of their own.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LanguageThresholds([Option<f64>; Language::ALL.len()]);
+
+impl LanguageThresholds {
+    /// Sets that of a language: 0.0..=1.0.
+    pub fn set(&mut self, language: Language, threshold: Option<f64>) {
+        self.0[language as usize] = threshold;
+    }
+
+    /// That of the language that the caller named, if it has one.
+    pub fn of(&self, language: Option<Language>) -> Option<f64> {
+        self.0[language? as usize]
     }
 }
 

@@ -141,6 +141,18 @@ pub enum Channel {
     Each,
 }
 
+impl Channel {
+    /// As a query has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mix => "mix",
+            Self::Left => "left",
+            Self::Right => "right",
+            Self::Each => "each",
+        }
+    }
+}
+
 impl FromStr for Channel {
     type Err = OptionsError;
 
@@ -216,6 +228,18 @@ impl Judged {
             Judged::Each(sides) => (None, Some(sides.iter().filter_map(|s| s.as_ref().ok()))),
         };
         one.into_iter().chain(each.into_iter().flatten())
+    }
+
+    /// Gives every verdict the class that this threshold gives it.
+    pub(crate) fn classify_by(&mut self, threshold: f64) {
+        match self {
+            Judged::One(found) => found.detection.classify_by(threshold),
+            Judged::Each(sides) => {
+                for found in sides.iter_mut().flatten() {
+                    found.detection.classify_by(threshold);
+                }
+            }
+        }
     }
 }
 

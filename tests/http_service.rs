@@ -329,3 +329,84 @@ async fn a_batch_tells_its_progress_when_asked_to() {
         assert_eq!(event, *plain);
     }
 }
+
+#[tokio::test]
+async fn a_key_may_have_a_model_of_its_own() {
+    use sha2::{Digest, Sha256};
+
+    let id = |key: &str| -> String {
+        let hash = Sha256::digest(key);
+        hash[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    let models = || Models::one(detector("default")).and(detector("classic"));
+    let own = models()
+        .with_key_models(&format!("{}:classic,", id("second")))
+        .unwrap();
+    let own = own.with_split("classic:0").unwrap();
+    let api = router_of(own, &config(&[("API_KEY", "first,second")]), None);
+    let judged = async |key: &str, uri: &str| {
+        let mut request = post_to(uri, "audio/mpeg", file(AI));
+        request
+            .headers_mut()
+            .insert("x-api-key", key.parse().unwrap());
+        let answer = send(&api, request).await;
+        answer
+            .header("x-model")
+            .split('/')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(judged("first", "/detect").await, "default");
+    assert_eq!(judged("second", "/detect").await, "classic");
+    assert_eq!(judged("second", "/detect?model=default").await, "default");
+    for bad in [
+        "classic",
+        "second:classic",
+        "abcdefabcdef:other",
+        "abcdefabcdef:classic,ABCDEFABCDEF:default",
+    ] {
+        let error = models().with_key_models(bad).err().unwrap().to_string();
+        assert!(error.starts_with("KEY_MODELS"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_language_may_have_a_threshold_of_its_own() {
+    let p = detector("default")
+        .detect(&file(AI))
+        .unwrap()
+        .ai_probability;
+    let above = format!("{}", p + 0.5 * (1.0 - p));
+    let api = service(&[("THRESHOLD_TA", &above), ("THRESHOLD_HI", "0")]);
+    let ask = async |uri: &str| {
+        let answer = send(&api, post_to(uri, "audio/mpeg", file(AI)))
+            .await
+            .json();
+        (
+            answer["classification"].as_str().unwrap().to_owned(),
+            answer["confidence"].as_f64().unwrap(),
+        )
+    };
+    let rounded = |p: f64| (p * 100.0).round() / 100.0;
+    let (human, ai) = (
+        ("HUMAN".to_owned(), rounded(1.0 - p)),
+        ("AI_GENERATED".to_owned(), rounded(p)),
+    );
+    assert_eq!(ask("/detect?language=ta").await, human);
+    assert_eq!(ask("/detect?language=hi").await, ai);
+    let plain = if p > 0.5 { &ai } else { &human };
+    assert_eq!(&ask("/detect").await, plain);
+    assert_eq!(&ask("/detect?language=en").await, plain);
+    // The same words again, from the cache.
+    assert_eq!(ask("/detect?language=ta").await, human);
+    let legacy =
+        json!({"language": "Tamil", "audioFormat": "mp3", "audioBase64": base64(&file(AI))});
+    let legacy = send(&api, post_json_to("/api/voice-detection", &legacy))
+        .await
+        .json();
+    assert_eq!(
+        (&legacy["classification"], &legacy["language"]),
+        (&json!("HUMAN"), &json!("Tamil"))
+    );
+}

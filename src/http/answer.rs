@@ -4,22 +4,22 @@ use axum::body::Bytes;
 use serde::Serialize;
 
 use super::explanation::explanation;
+use super::payload::Clip;
 use super::problem::Problem;
 use crate::detector::{Classification, DetectError, Verdict};
-use crate::language::Language;
 use crate::model::ModelInfo;
 use crate::options::{Found, Judged};
 use crate::timings::Milliseconds;
 
 /// How an answer looks.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shape {
     /// `classification` and `confidence`.
     Brief,
     /// Everything.
     Detailed,
-    /// That of `POST /api/voice-detection`, with the language as the caller wrote it.
-    VoiceDetection(Option<String>),
+    /// That of `POST /api/voice-detection`.
+    VoiceDetection,
 }
 
 /// The default answer: these two members and no other.
@@ -74,24 +74,19 @@ pub struct VoiceDetection {
 }
 
 /// What was judged, as JSON of this shape.
-pub fn render(
-    shape: &Shape,
-    judged: &Judged,
-    model: &ModelInfo,
-    language: Option<Language>,
-) -> Bytes {
+pub fn render(shape: Shape, judged: &Judged, model: &ModelInfo, clip: &Clip) -> Bytes {
     let json = match shape {
         Shape::Brief => each(judged, |found| Brief {
             classification: found.detection.classification,
             confidence: found.detection.confidence,
         }),
         Shape::Detailed => each(judged, |found| Detailed {
-            verdict: Verdict::new(&found.detection, model, language),
+            verdict: Verdict::new(&found.detection, model, clip.language),
             timings: found.timings.milliseconds(),
         }),
-        Shape::VoiceDetection(language) => each(judged, |found| VoiceDetection {
+        Shape::VoiceDetection => each(judged, |found| VoiceDetection {
             status: "success",
-            language: language.clone(),
+            language: clip.named.clone(),
             classification: found.detection.classification,
             confidence_score: found.detection.confidence,
             explanation: explanation(&found.detection),

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use super::answer::Shape;
 use super::body;
-use super::judging::{Order, answer};
+use super::judging::{Asker, Order, answer};
 use super::payload::{self, base64_audio, empty, invalid_json};
 use super::problem::{Code, Problem};
 use super::router::AppState;
@@ -80,7 +80,7 @@ pub async fn batch(State(app): State<AppState>, request: Request) -> Result<Resp
         ));
     }
     let count = clips.len();
-    let outcomes = start(&app, clips);
+    let outcomes = start(&app, clips, &Asker::of(&parts.extensions, "/batch"));
     if wants_events(&parts.headers) {
         return Ok(events(outcomes, count));
     }
@@ -97,16 +97,16 @@ fn wants_events(headers: &HeaderMap) -> bool {
 }
 
 /// Has the clips judged; dropping what is returned ends that.
-fn start(app: &AppState, clips: Vec<Clip>) -> JoinSet<Outcome> {
+fn start(app: &AppState, clips: Vec<Clip>, asker: &Asker) -> JoinSet<Outcome> {
     // One caller's batch takes no more places of the queue than there are workers.
     let turns = Arc::new(Semaphore::new(app.workers));
     let mut tasks = JoinSet::new();
     for (index, mut clip) in clips.into_iter().enumerate() {
-        let (app, turns) = (app.clone(), Arc::clone(&turns));
+        let (app, turns, asker) = (app.clone(), Arc::clone(&turns), asker.clone());
         tasks.spawn(async move {
             let _turn = turns.acquire().await;
             let id = clip.id.take();
-            match judge(&app, clip).await {
+            match judge(&app, clip, asker).await {
                 Ok(body) => Outcome {
                     index,
                     document: with_id(id.as_deref(), &body),
@@ -123,11 +123,12 @@ fn start(app: &AppState, clips: Vec<Clip>) -> JoinSet<Outcome> {
     tasks
 }
 
-async fn judge(app: &AppState, clip: Clip) -> Result<Bytes, Problem> {
+async fn judge(app: &AppState, clip: Clip, asker: Asker) -> Result<Bytes, Problem> {
     let order = Order {
         options: DetectOptions::default(),
         shape: Shape::Detailed,
         model: None,
+        asker,
     };
     let answered = answer(app, order, move || {
         let language = clip.language.map(|name| name.parse()).transpose()?;
@@ -138,7 +139,7 @@ async fn judge(app: &AppState, clip: Clip) -> Result<Bytes, Problem> {
             )
         })?;
         let audio = base64_audio(&audio)?;
-        Ok(payload::Clip { audio, language })
+        Ok(payload::Clip::new(audio, language))
     });
     Ok(answered.await?.body)
 }

@@ -7,12 +7,11 @@ use axum::body::Bytes;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
-use super::answer::Shape;
 use super::config::{ConfigError, parsed};
 use super::judging::Order;
+use super::payload::Clip;
 use super::shared_store::SharedStore;
 use crate::hex::hex;
-use crate::language::Language;
 use crate::model::ModelInfo;
 
 /// Bounds of what is kept.
@@ -65,20 +64,20 @@ impl CacheSettings {
 pub struct Key([u8; 32]);
 
 impl Key {
-    /// The key of this clip's answer.
+    /// The key of the answer about the clip whose audio has this SHA-256.
     pub fn new(
-        audio: &[u8],
-        language: Option<Language>,
+        audio: &[u8; 32],
+        clip: &Clip,
         order: &Order,
         model: &ModelInfo,
         threshold: Option<f64>,
     ) -> Self {
         let mut hash = Sha256::new();
-        hash.update(Sha256::digest(audio));
+        hash.update(audio);
         // Debug forms name all there is of an option, so that a new one cannot be forgotten here.
         hash.update(format!(
-            "{:?}|{:?}|{language:?}|{}|{threshold:?}",
-            order.options, order.shape, model.sha256
+            "{:?}|{:?}|{:?}|{:?}|{}|{threshold:?}",
+            order.options, order.shape, clip.language, clip.named, model.sha256
         ));
         Self(hash.finalize().into())
     }
@@ -129,14 +128,12 @@ impl VerdictCache {
     }
 }
 
-/// Whether answers of this shape are kept. Those of a text of the caller's own are not: its words would be kept, too.
-pub fn keeps(shape: &Shape) -> bool {
-    match shape {
-        Shape::Brief | Shape::Detailed => true,
-        Shape::VoiceDetection(language) => language
-            .as_deref()
-            .is_none_or(|name| name.len() <= MAX_NAME),
-    }
+/// Whether the answer about this clip is kept. One that echoes a long text of the caller's own is not: its words would be
+/// kept, too.
+pub fn keeps(clip: &Clip) -> bool {
+    clip.named
+        .as_deref()
+        .is_none_or(|name| name.len() <= MAX_NAME)
 }
 
 /// Longest name of a language whose answer is kept, in bytes.

@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, Uri};
 use super::auth::{Access, Keys};
 #[cfg(feature = "server")]
 use super::service::ServiceConfig;
+use crate::language::{Language, LanguageThresholds};
 
 /// 10 MB, the largest body that is accepted by default.
 pub const DEFAULT_MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -31,6 +32,8 @@ pub struct HttpConfig {
     pub max_body_bytes: usize,
     /// P(AI) above which the verdict is `AI_GENERATED`; `None` is the model's own.
     pub threshold: Option<f64>,
+    /// The same for clips of a language that the caller named.
+    pub language_thresholds: LanguageThresholds,
     /// Clips judged at a time.
     pub workers: usize,
     /// Callers that may wait for a worker before others are refused.
@@ -120,6 +123,7 @@ impl HttpConfig {
             )?
             .unwrap_or(DEFAULT_MAX_BODY_BYTES),
             threshold: threshold(var)?,
+            language_thresholds: language_thresholds(var)?,
             workers,
             queue_length: workers * QUEUE_PER_WORKER,
             read_timeout: Duration::from_secs(30),
@@ -135,8 +139,36 @@ impl HttpConfig {
 /// # Errors
 /// It is no probability.
 pub fn threshold(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<f64>, ConfigError> {
-    let value = lookup("THRESHOLD").filter(|value| !value.trim().is_empty());
-    parsed("THRESHOLD", value, "a probability from 0 to 1", |p| {
+    probability("THRESHOLD", lookup)
+}
+
+/// Thresholds of languages, from `THRESHOLD_EN`, `THRESHOLD_HI`, `THRESHOLD_TA`, `THRESHOLD_TE` and `THRESHOLD_ML` by
+/// `lookup`.
+///
+/// # Errors
+/// One is no probability.
+pub fn language_thresholds(
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<LanguageThresholds, ConfigError> {
+    let mut thresholds = LanguageThresholds::default();
+    for (language, variable) in [
+        (Language::En, "THRESHOLD_EN"),
+        (Language::Hi, "THRESHOLD_HI"),
+        (Language::Ta, "THRESHOLD_TA"),
+        (Language::Te, "THRESHOLD_TE"),
+        (Language::Ml, "THRESHOLD_ML"),
+    ] {
+        thresholds.set(language, probability(variable, &lookup)?);
+    }
+    Ok(thresholds)
+}
+
+fn probability(
+    variable: &'static str,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Option<f64>, ConfigError> {
+    let value = lookup(variable).filter(|value| !value.trim().is_empty());
+    parsed(variable, value, "a probability from 0 to 1", |p| {
         (0.0..=1.0).contains(p)
     })
 }
@@ -252,6 +284,7 @@ mod tests {
             ("MAX_BODY_BYTES", "0"),
             ("THRESHOLD", "1.5"),
             ("THRESHOLD", "NaN"),
+            ("THRESHOLD_TA", "-0.1"),
             ("CORS_ORIGINS", "example.org"),
             ("CORS_ORIGINS", "https://example.org/"),
             ("CORS_ORIGINS", "https://a.example, *"),

@@ -6,7 +6,7 @@ use axum::extract::{Query, Request, State};
 
 use super::answer::Shape;
 use super::body;
-use super::judging::{Answered, Order, answer};
+use super::judging::{Answered, Asker, Order, answer};
 use super::payload::{self, Form, Payload};
 use super::problem::{Code, Problem};
 use super::query::DetectQuery;
@@ -42,6 +42,7 @@ pub async fn detect(
             Shape::Brief
         },
         model: asked.model,
+        asker: Asker::of(&parts.extensions, "/detect"),
     };
     answer(&app, order, move || payload.into_clip(asked.language)).await
 }

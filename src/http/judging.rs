@@ -4,15 +4,24 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{Extensions, HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
+#[cfg(feature = "server")]
+use sha2::{Digest, Sha256};
 
 use super::answer::{Shape, render};
+#[cfg(feature = "server")]
+use super::audit::About;
+use super::auth::Caller;
+#[cfg(feature = "server")]
+use super::cache::{Key, keeps};
+use super::envelope::RequestId;
 use super::judge::Judge;
 use super::payload::Clip;
 use super::problem::{Code, Problem};
 use super::queue::QueueError;
 use super::router::AppState;
+use crate::language::LanguageThresholds;
 use crate::options::{DetectOptions, Judged};
 
 /// Whether the verdict had been given before: `hit` or `miss`. Absent where none are kept.
@@ -29,6 +38,30 @@ pub struct Order {
     pub shape: Shape,
     /// The model that was named.
     pub model: Option<String>,
+    /// Who asks.
+    pub asker: Asker,
+}
+
+/// Who asks, and how.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// The key, unless none are needed.
+    pub caller: Option<Caller>,
+    /// The request's id.
+    pub request: Option<RequestId>,
+    /// The route's pattern, without its version.
+    pub route: &'static str,
+}
+
+impl Asker {
+    /// Whoever sent a request with these extensions to this route.
+    pub fn of(extensions: &Extensions, route: &'static str) -> Self {
+        Self {
+            caller: extensions.get().copied(),
+            request: extensions.get().cloned(),
+            route,
+        }
+    }
 }
 
 /// An answer: a JSON document and what is told beside it.
@@ -72,18 +105,17 @@ pub async fn answer<F>(app: &AppState, order: Order, clip: F) -> Result<Answered
 where
     F: FnOnce() -> Result<Clip, Problem> + Send + 'static,
 {
-    let judge = Arc::clone(app.models.choose(order.model.as_deref())?);
+    let judge = app
+        .models
+        .choose_for(order.asker.caller.as_ref(), order.model.as_deref())?;
+    let judge = Arc::clone(judge);
     #[cfg(feature = "server")]
-    if let Some(cache) = app
-        .cache
-        .as_ref()
-        .filter(|_| super::cache::keeps(&order.shape))
-    {
-        return answer_with_cache(app, cache, judge, order, clip).await;
+    if app.cache.is_some() || app.audit.is_some() {
+        return answer_by_hash(app, judge, order, clip).await;
     }
     let job = {
-        let judge = Arc::clone(&judge);
-        move || judged(&*judge, &order, Arc::new(clip()?))
+        let (judge, thresholds) = (Arc::clone(&judge), app.language_thresholds);
+        move || judged(&*judge, &order, thresholds, Arc::new(clip()?))
     };
     let done = app.queue.run(job).await.map_err(no_result)??;
     Ok(Answered::new(&*judge, finish(app, &judge, done)))
@@ -91,9 +123,8 @@ where
 
 /// In two turns of a worker, so that what is known waits for nobody who is judged.
 #[cfg(feature = "server")]
-async fn answer_with_cache<F>(
+async fn answer_by_hash<F>(
     app: &AppState,
-    cache: &super::cache::VerdictCache,
     judge: Arc<dyn Judge>,
     order: Order,
     clip: F,
@@ -101,30 +132,54 @@ async fn answer_with_cache<F>(
 where
     F: FnOnce() -> Result<Clip, Problem> + Send + 'static,
 {
-    use super::cache::Key;
-
-    let made = {
-        let (judge, threshold) = (Arc::clone(&judge), app.threshold);
-        move || {
-            let clip = clip()?;
-            let key = Key::new(&clip.audio, clip.language, &order, judge.model(), threshold);
-            Ok::<_, Problem>((clip, order, key))
-        }
+    let made = move || {
+        let clip = clip()?;
+        let hash = <[u8; 32]>::from(Sha256::digest(&*clip.audio));
+        Ok::<_, Problem>((Arc::new(clip), hash))
     };
-    let (clip, order, key) = app.queue.run(made).await.map_err(no_result)??;
+    let (clip, hash) = app.queue.run(made).await.map_err(no_result)??;
+    let answered = answer_known(app, &judge, &order, clip, &hash).await;
+    if let Some(audit) = &app.audit {
+        let about = About {
+            asker: &order.asker,
+            hash: &hash,
+            channel: order.options.channel,
+            model: judge.model(),
+        };
+        audit.record(&about, answered.as_ref().map(|answered| &answered.body[..]));
+    }
+    answered
+}
+
+/// As it was answered before, or judged now.
+#[cfg(feature = "server")]
+async fn answer_known(
+    app: &AppState,
+    judge: &Arc<dyn Judge>,
+    order: &Order,
+    clip: Arc<Clip>,
+    hash: &[u8; 32],
+) -> Result<Answered, Problem> {
+    let thresholds = app.language_thresholds;
+    let job = {
+        let (judge, order, clip) = (Arc::clone(judge), order.clone(), Arc::clone(&clip));
+        move || judged(&*judge, &order, thresholds, clip)
+    };
+    let Some(cache) = app.cache.as_ref().filter(|_| keeps(&clip)) else {
+        let done = app.queue.run(job).await.map_err(no_result)??;
+        return Ok(Answered::new(&**judge, finish(app, judge, done)));
+    };
+    let threshold = thresholds.of(clip.language).or(app.threshold);
+    let key = Key::new(hash, &clip, order, judge.model(), threshold);
     let known = cache.get(&key).await;
     app.metrics.looked_up(known.is_some());
     if let Some(body) = known {
-        return Ok(Answered::new(&*judge, body).with_cache("hit"));
+        return Ok(Answered::new(&**judge, body).with_cache("hit"));
     }
-    let job = {
-        let judge = Arc::clone(&judge);
-        move || judged(&*judge, &order, Arc::new(clip))
-    };
     let done = app.queue.run(job).await.map_err(no_result)??;
-    let body = finish(app, &judge, done);
+    let body = finish(app, judge, done);
     cache.put(key, &body);
-    Ok(Answered::new(&*judge, body).with_cache("miss"))
+    Ok(Answered::new(&**judge, body).with_cache("miss"))
 }
 
 /// A clip that was judged.
@@ -147,10 +202,18 @@ struct Done {
     options: DetectOptions,
 }
 
-fn judged(judge: &dyn Judge, order: &Order, clip: Arc<Clip>) -> Result<Done, Problem> {
-    let judged = judge.judge(&clip.audio, &order.options)?;
+fn judged(
+    judge: &dyn Judge,
+    order: &Order,
+    thresholds: LanguageThresholds,
+    clip: Arc<Clip>,
+) -> Result<Done, Problem> {
+    let mut judged = judge.judge(&clip.audio, &order.options)?;
+    if let Some(threshold) = thresholds.of(clip.language) {
+        judged.classify_by(threshold);
+    }
     Ok(Done {
-        body: render(&order.shape, &judged, judge.model(), clip.language),
+        body: render(order.shape, &judged, judge.model(), &clip),
         judged,
         clip,
         options: order.options,
@@ -169,10 +232,13 @@ fn finish(app: &AppState, judge: &Arc<dyn Judge>, done: Done) -> Bytes {
         let (clip, mut options, metrics) = (done.clip, done.options, Arc::clone(&app.metrics));
         // Its verdict alone is compared.
         options.detail = crate::options::Detail::None;
-        let queue = app.queue.clone();
+        let (queue, thresholds) = (app.queue.clone(), app.language_thresholds);
         tokio::spawn(async move {
             let job = move || {
-                if let Ok(judged) = shadow.judge(&clip.audio, &options) {
+                if let Ok(mut judged) = shadow.judge(&clip.audio, &options) {
+                    if let Some(threshold) = thresholds.of(clip.language) {
+                        judged.classify_by(threshold);
+                    }
                     metrics.shadowed(&shadow.model().name, &judged, &answered);
                 }
             };

@@ -40,6 +40,7 @@ pub struct Metrics {
     shadow_difference: Histogram,
     cache: Family<Labels<1>, Counter>,
     limited: Counter,
+    audit: Family<Labels<1>, Counter>,
     queue_waiting: Gauge,
     streams: Gauge,
 }
@@ -61,6 +62,7 @@ impl Default for Metrics {
             shadow_difference: Histogram::new([0.01, 0.02, 0.05, 0.1, 0.2, 0.5]),
             cache: Family::default(),
             limited: Counter::default(),
+            audit: Family::default(),
             queue_waiting: Gauge::default(),
             streams: Gauge::default(),
         };
@@ -114,6 +116,11 @@ impl Metrics {
             self.limited.clone(),
         );
         registry.register(
+            "audit",
+            "Entries of the audit log: written, lost because it was full, or tries that failed",
+            self.audit.clone(),
+        );
+        registry.register(
             "queue_waiting",
             "Callers that wait for a worker",
             self.queue_waiting.clone(),
@@ -165,6 +172,12 @@ impl Metrics {
     /// A request was refused for its key's rate.
     pub fn limited(&self) {
         self.limited.inc();
+    }
+
+    /// So many entries of the audit log came to this end.
+    pub fn audited(&self, outcome: &'static str, entries: u64) {
+        let labels = [("outcome", outcome.to_owned())];
+        self.audit.get_or_create(&labels).inc_by(entries);
     }
 
     /// A stream began; it is counted until what is returned is dropped.

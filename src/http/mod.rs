@@ -5,6 +5,8 @@
 //! [`detect`] is the route that matters; its CPU work waits its turn in a [`queue`].
 
 pub mod answer;
+#[cfg(feature = "server")]
+pub mod audit;
 pub mod auth;
 pub mod batch;
 pub mod body;
@@ -14,6 +16,8 @@ pub mod config;
 pub mod detect;
 pub mod drain;
 pub mod envelope;
+#[cfg(feature = "server")]
+pub mod events;
 pub mod explanation;
 #[cfg(feature = "server")]
 pub mod fetch;

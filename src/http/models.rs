@@ -1,5 +1,6 @@
 //! The models that a server has: which one judges a request, and `GET /models`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,6 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
+use super::auth::Caller;
 use super::config::ConfigError;
 use super::judge::Judge;
 use super::problem::{Code, Problem};
@@ -20,6 +22,8 @@ pub struct Models {
     served: Vec<Arc<dyn Judge>>,
     /// Which of them judges how many of a hundred requests that name none.
     split: Option<(usize, u64)>,
+    /// Which of them judges for which keys, by the keys' ids.
+    keys: HashMap<String, usize>,
     /// Requests that named none.
     unnamed: AtomicU64,
     /// Judges what was answered; its verdicts are in the metrics alone.
@@ -32,6 +36,7 @@ impl Models {
         Self {
             served: vec![judge],
             split: None,
+            keys: HashMap::new(),
             unnamed: AtomicU64::new(0),
             shadow: None,
         }
@@ -68,6 +73,28 @@ impl Models {
         Ok(self)
     }
 
+    /// Has the requests of keys that name no model judged by one of their own: `KEY-ID:NAME`, separated by commas.
+    ///
+    /// # Errors
+    /// An id has not twelve hexadecimal digits or is there twice, or there is no such model.
+    pub fn with_key_models(mut self, list: &str) -> Result<Self, ConfigError> {
+        for entry in list.split(',').map(str::trim).filter(|e| !e.is_empty()) {
+            let id = |id: &str| id.len() == 12 && id.bytes().all(|b| b.is_ascii_hexdigit());
+            let parts = entry.split_once(':').and_then(|(key, name)| {
+                let key = Some(key.trim().to_ascii_lowercase()).filter(|key| id(key))?;
+                Some((key, self.position(name.trim())?))
+            });
+            let added = parts.filter(|(key, _)| !self.keys.contains_key(key));
+            let (key, model) = added.ok_or_else(|| ConfigError::BadValue {
+                variable: "KEY_MODELS",
+                found: format!("'{entry}'"),
+                accepted: "KEY-ID:NAME, separated by commas, with the first 12 hexadecimal digits of a key's SHA-256, each once, and the name of a served model",
+            })?;
+            self.keys.insert(key, model);
+        }
+        Ok(self)
+    }
+
     fn position(&self, name: &str) -> Option<usize> {
         self.served
             .iter()
@@ -90,10 +117,28 @@ impl Models {
     /// # Errors
     /// `unknown_model`, with the names that there are.
     pub fn choose(&self, name: Option<&str>) -> Result<&Arc<dyn Judge>, Problem> {
-        let index = match (name, self.split) {
-            (Some(name), _) => self.position(name).ok_or_else(|| self.unknown(name))?,
-            (None, None) => 0,
-            (None, Some((other, percent))) => {
+        self.choose_for(None, name)
+    }
+
+    /// As [`Models::choose`], for a caller whose key may have a model of its own.
+    ///
+    /// # Errors
+    /// As [`Models::choose`].
+    pub fn choose_for(
+        &self,
+        caller: Option<&Caller>,
+        name: Option<&str>,
+    ) -> Result<&Arc<dyn Judge>, Problem> {
+        let own = || {
+            // Most servers have none: no hash is written out for nothing.
+            let caller = caller.filter(|_| !self.keys.is_empty())?;
+            self.keys.get(&caller.id()).copied()
+        };
+        let index = match (name, own(), self.split) {
+            (Some(name), ..) => self.position(name).ok_or_else(|| self.unknown(name))?,
+            (None, Some(own), _) => own,
+            (None, None, None) => 0,
+            (None, None, Some((other, percent))) => {
                 // Evenly spread: of any hundred in a row, exactly so many.
                 let n = self.unnamed.fetch_add(1, Ordering::Relaxed) % 100;
                 if (n + 1) * percent / 100 > n * percent / 100 {

@@ -72,6 +72,19 @@ pub struct Clip {
     pub audio: Audio,
     /// The language that the caller named.
     pub language: Option<Language>,
+    /// The same as the caller wrote it, where the answer echoes that.
+    pub named: Option<String>,
+}
+
+impl Clip {
+    /// A clip whose answer has the language's code, if any.
+    pub fn new(audio: Audio, language: Option<Language>) -> Self {
+        Self {
+            audio,
+            language,
+            named: None,
+        }
+    }
 }
 
 /// Bytes of a file: a request's own, or decoded from base64.
@@ -119,7 +132,7 @@ impl Payload {
         match self {
             Payload::File(audio, named) => {
                 let language = named.or(language).map(|name| name.parse()).transpose()?;
-                not_empty(Audio::Shared(audio)).map(|audio| Clip { audio, language })
+                not_empty(Audio::Shared(audio)).map(|audio| Clip::new(audio, language))
             }
             Payload::Json(body) => {
                 let request: JsonRequest =
@@ -131,7 +144,7 @@ impl Payload {
                     .or(language.as_deref());
                 let language = named.map(str::parse).transpose()?;
                 let audio = request.audio.ok_or_else(missing)?;
-                base64_audio(&audio.0).map(|audio| Clip { audio, language })
+                base64_audio(&audio.0).map(|audio| Clip::new(audio, language))
             }
         }
     }

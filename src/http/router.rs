@@ -16,6 +16,8 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, Any as AnyOrigin, CorsLayer};
 
+#[cfg(feature = "server")]
+use super::audit::AuditLog;
 use super::auth::{X_API_KEY, require_key};
 use super::batch::batch;
 use super::body::BodyLimits;
@@ -25,6 +27,8 @@ use super::config::{CorsOrigins, HttpConfig};
 use super::detect::detect;
 use super::drain::drain_unread;
 use super::envelope::{X_REQUEST_ID, envelope};
+#[cfg(feature = "server")]
+use super::events::{EventAccess, Events, events as take_events};
 #[cfg(feature = "server")]
 use super::fetch::Fetcher;
 use super::health::{health, ready};
@@ -43,6 +47,9 @@ use super::results::{result, results};
 use super::stream::{STREAMS_PER_WORKER, stream};
 use super::uploads::{receive, upload};
 use super::voice_detection::{as_fault, voice_detection};
+use crate::language::LanguageThresholds;
+#[cfg(feature = "server")]
+use crate::scorer::Scorer;
 use crate::storage::Storage;
 
 /// How long a browser may remember what a preflight request told it.
@@ -86,6 +93,14 @@ pub struct AppState {
     pub fetcher: Option<Fetcher>,
     /// P(AI) above which the verdict is `AI_GENERATED`, where it is not the model's own.
     pub threshold: Option<f64>,
+    /// The same for clips of a language that the caller named.
+    pub language_thresholds: LanguageThresholds,
+    /// Keeps who asked what.
+    #[cfg(feature = "server")]
+    pub audit: Option<AuditLog>,
+    /// Judges uploads that events tell of.
+    #[cfg(feature = "server")]
+    pub events: Option<Events>,
 }
 
 /// The API around `judge`, without a storage for uploads and results.
@@ -111,6 +126,21 @@ pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storag
         max_bytes: config.max_body_bytes,
         idle: config.read_timeout,
     };
+    #[cfg(feature = "server")]
+    let events = storage.as_ref().map(|storage| {
+        let scorer = Scorer::new(
+            Arc::clone(&storage.store),
+            &storage.results_bucket,
+            Arc::clone(models.default_judge()),
+            storage.max_object_bytes,
+        )
+        .with_uploads_bucket(Some(storage.uploads_bucket.clone()))
+        .with_language_thresholds(config.language_thresholds);
+        Events {
+            scorer: Arc::new(scorer),
+            bucket: storage.uploads_bucket.clone(),
+        }
+    });
     let app = AppState {
         models: Arc::new(models),
         queue: Queue::new(config.workers, config.queue_length),
@@ -126,6 +156,11 @@ pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storag
         #[cfg(feature = "server")]
         fetcher: config.service.fetcher(),
         threshold: config.threshold,
+        language_thresholds: config.language_thresholds,
+        #[cfg(feature = "server")]
+        audit: config.service.audit(&metrics),
+        #[cfg(feature = "server")]
+        events,
     };
 
     let keyed = Router::new()
@@ -139,6 +174,14 @@ pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storag
     let keyed = keyed
         .route("/metrics", get(all_metrics))
         .route("/stream", get(stream));
+    #[cfg(feature = "server")]
+    let (keyed, trusted) = {
+        let route = Router::new().route("/events", post(take_events));
+        match config.service.events {
+            EventAccess::Key => (keyed.merge(route), Router::new()),
+            EventAccess::Platform => (keyed, route),
+        }
+    };
     let compatible = Router::new().route("/api/voice-detection", post(voice_detection));
     #[cfg(feature = "server")]
     let (keyed, compatible) = match config.service.limiter(&metrics) {
@@ -162,6 +205,7 @@ pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storag
 
     #[cfg(feature = "server")]
     let api = api
+        .merge(trusted)
         .route("/openapi.json", get(openapi::openapi))
         .route("/docs", get(openapi::reference))
         .route("/docs/reference.js", get(openapi::script))

@@ -11,11 +11,15 @@ use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use super::audit::AuditLog;
 use super::config::HttpConfig;
 use super::judge::Judge;
 use super::models::Models;
 use super::router::router_of;
 use crate::storage::Storage;
+
+/// Longest wait for the last entries of the audit log.
+const LAST_ENTRIES: Duration = Duration::from_secs(3);
 
 /// A server that has its port but does not answer yet.
 #[derive(Debug)]
@@ -23,6 +27,7 @@ pub struct Server {
     listener: TcpListener,
     router: Router,
     grace: Duration,
+    audit: Option<AuditLog>,
 }
 
 impl Server {
@@ -67,6 +72,7 @@ impl Server {
             listener,
             router: router_of(models, config, storage),
             grace: config.shutdown_grace,
+            audit: config.service.audit.clone(),
         })
     }
 
@@ -98,13 +104,17 @@ impl Server {
         let listener = self.listener.tap_io(|stream| {
             let _ = stream.set_nodelay(true);
         });
-        tokio::select! {
+        let served = tokio::select! {
             served = axum::serve(listener, self.router).with_graceful_shutdown(signalled) => served,
             () = out_of_grace => {
                 tracing::warn!("some connections did not end in time");
                 Ok(())
             }
+        };
+        if let Some(audit) = self.audit {
+            audit.finish(LAST_ENTRIES).await;
         }
+        served
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::audit::AuditLog;
 use super::cache::{CacheSettings, VerdictCache};
 use super::config::ConfigError;
+use super::events::EventAccess;
 use super::fetch::{Allowed, Fetcher};
 use super::metrics::Metrics;
 use super::rate_limit::{Rate, RateLimiter};
@@ -20,11 +22,15 @@ pub struct ServiceConfig {
     pub shared: Option<SharedStore>,
     /// Where clips may be fetched from; `None` where none are.
     pub urls: Option<Allowed>,
+    /// Keeps who asked what; `None` where nobody wants that.
+    pub audit: Option<AuditLog>,
+    /// Who lets events in.
+    pub events: EventAccess,
 }
 
 impl ServiceConfig {
-    /// Settings from `CACHE`, `CACHE_ENTRIES`, `CACHE_TTL`, `RATE_LIMIT`, `REDIS_URL`, `URL_HOSTS` and
-    /// `URL_HOSTS_INSIDE`.
+    /// Settings from `CACHE`, `CACHE_ENTRIES`, `CACHE_TTL`, `RATE_LIMIT`, `REDIS_URL`, `URL_HOSTS`,
+    /// `URL_HOSTS_INSIDE`, `AUDIT_URL` and `EVENTS`.
     ///
     /// # Errors
     /// A value that cannot be used.
@@ -34,7 +40,7 @@ impl ServiceConfig {
                 variable: "REDIS_URL",
                 // It may hold a password.
                 found: "not shown here".to_owned(),
-                accepted: "redis://[user:password@]host[:port][/database]",
+                accepted: "redis://[user:password@]host[:port][/database], or rediss:// for TLS",
             })
         });
         Ok(Self {
@@ -42,6 +48,8 @@ impl ServiceConfig {
             rate: Rate::from_var(var("RATE_LIMIT"))?,
             shared: shared.transpose()?,
             urls: Allowed::from_vars(var)?,
+            audit: AuditLog::from_vars(var)?,
+            events: EventAccess::from_var(var("EVENTS"))?,
         })
     }
 
@@ -49,6 +57,13 @@ impl ServiceConfig {
     pub(super) fn cache(&self) -> Option<VerdictCache> {
         let settings = self.cache?;
         Some(VerdictCache::new(settings, self.shared.clone()))
+    }
+
+    /// The audit log, where there is one, and has it written from now on.
+    pub(super) fn audit(&self, metrics: &Arc<Metrics>) -> Option<AuditLog> {
+        let log = self.audit.clone()?;
+        log.start(metrics);
+        Some(log)
     }
 
     /// What fetches clips, where any may be fetched.

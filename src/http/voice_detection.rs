@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::Shape;
 use super::body;
-use super::judging::{Answered, Order, answer};
+use super::judging::{Answered, Asker, Order, answer};
 use super::payload::{self, Clip, Text, base64_audio, invalid_json};
 use super::problem::{Code, Problem};
 use super::router::AppState;
@@ -70,20 +70,20 @@ pub async fn voice_detection(
     State(app): State<AppState>,
     request: Request,
 ) -> Result<Answered, Problem> {
-    let body = request.into_body();
+    let (parts, body) = request.into_parts();
+    let asker = Asker::of(&parts.extensions, "/api/voice-detection");
     if body.is_end_stream() {
         return Err(payload::empty());
     }
     let bytes = body::read(body, app.body_limits).await?;
-    // The language is part of the answer: it is read before the clip is decoded.
-    let named = language(&bytes)?;
     let order = Order {
         options: DetectOptions {
             detail: Detail::Warnings,
             ..DetectOptions::default()
         },
-        shape: Shape::VoiceDetection(named),
+        shape: Shape::VoiceDetection,
         model: None,
+        asker,
     };
     answer(&app, order, move || {
         let body: Body = read(&bytes)?;
@@ -95,6 +95,7 @@ pub async fn voice_detection(
         Ok(Clip {
             audio,
             language: language.transpose()?,
+            named: body.language,
         })
     })
     .await
@@ -102,15 +103,4 @@ pub async fn voice_detection(
 
 fn read(bytes: &[u8]) -> Result<Body<'_>, Problem> {
     serde_json::from_slice(bytes).map_err(|error| invalid_json(&error, EXPECTED))
-}
-
-fn language(bytes: &[u8]) -> Result<Option<String>, Problem> {
-    #[derive(Deserialize)]
-    struct Named {
-        #[serde(default)]
-        language: Option<String>,
-    }
-    let named: Named =
-        serde_json::from_slice(bytes).map_err(|error| invalid_json(&error, EXPECTED))?;
-    Ok(named.language)
 }

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use crate::detector::{Classification, DetectError, Detection, Verdict};
 use crate::http::Judge;
 use crate::http::queue::{Queue, QueueError};
-use crate::language::Language;
+use crate::language::{Language, LanguageThresholds};
 use crate::storage::places::ISSUED;
 use crate::storage::result_key::result_key;
 use crate::storage::{
@@ -24,6 +24,7 @@ pub struct Scorer {
     results_bucket: String,
     uploads_bucket: Option<String>,
     judge: Arc<dyn Judge>,
+    language_thresholds: LanguageThresholds,
     queue: Queue,
     max_object_bytes: u64,
     /// Kilobytes that objects in memory may still take: together no more than the largest one that is accepted.
@@ -102,6 +103,7 @@ impl Scorer {
             results_bucket: results_bucket.into(),
             uploads_bucket: None,
             judge,
+            language_thresholds: LanguageThresholds::default(),
             queue: Queue::new(workers, WAITING),
             max_object_bytes,
             room: Semaphore::new(kilobytes(max_object_bytes) as usize),
@@ -112,6 +114,13 @@ impl Scorer {
     #[must_use]
     pub fn with_uploads_bucket(mut self, bucket: Option<String>) -> Self {
         self.uploads_bucket = bucket;
+        self
+    }
+
+    /// Sets thresholds of languages.
+    #[must_use]
+    pub fn with_language_thresholds(mut self, thresholds: LanguageThresholds) -> Self {
+        self.language_thresholds = thresholds;
         self
     }
 
@@ -218,7 +227,12 @@ impl Scorer {
         timings.judge_milliseconds = milliseconds;
         Ok(Finding {
             judged: judged
-                .map(|detection| (detection, language))
+                .map(|mut detection| {
+                    if let Some(threshold) = self.language_thresholds.of(language) {
+                        detection.classify_by(threshold);
+                    }
+                    (detection, language)
+                })
                 .map_err(|error: DetectError| (error.code(), error.to_string())),
             timings,
         })

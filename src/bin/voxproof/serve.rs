@@ -4,13 +4,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::unbounded_channel;
-use voxproof::Detector;
 use voxproof::http::{
     HttpConfig, Judge, LogConfig, Models, Server, config::environment, logging, shutdown_signal,
 };
 use voxproof::model::Model;
 use voxproof::scorer::{Scorer, worker};
 use voxproof::storage::{Storage, StorageConfig};
+use voxproof::{Detector, LanguageThresholds};
 
 use crate::args::ServeArgs;
 use crate::output::Failure;
@@ -52,7 +52,7 @@ pub fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     let served = runtime.block_on(async {
         let judge = Arc::clone(models.default_judge());
         let model = judge.model().clone();
-        let storage = storage.map(|storage| attended(storage, in_folder, &judge));
+        let storage = storage.map(|storage| attended(storage, in_folder, &judge, config.language_thresholds));
         let server = Server::bind_models(&config, models, storage).await?;
         let shutdown = shutdown_signal()?;
         tracing::info!(address = %server.local_addr()?, model = model.name, version = model.version, "listening");
@@ -66,7 +66,8 @@ pub fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The models: those of the flags, else of `MODELS`, else the default one, with `SHADOW_MODEL` and `MODEL_SPLIT`.
+/// The models: those of the flags, else of `MODELS`, else the default one, with `SHADOW_MODEL`, `MODEL_SPLIT` and
+/// `KEY_MODELS`.
 fn models(flags: &[String], threshold: Option<f64>) -> Result<Models, Failure> {
     let var = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
     let listed = || {
@@ -99,6 +100,11 @@ fn models(flags: &[String], threshold: Option<f64>) -> Result<Models, Failure> {
             .with_split(&split)
             .map_err(|error| Failure::Usage(error.to_string()))?;
     }
+    if let Some(list) = var("KEY_MODELS") {
+        models = models
+            .with_key_models(&list)
+            .map_err(|error| Failure::Usage(error.to_string()))?;
+    }
     if let Some(name) = var("SHADOW_MODEL") {
         models = models.with_shadow(load(name.trim())?);
     }
@@ -116,7 +122,12 @@ fn model(name: &str) -> Result<Model, Failure> {
 }
 
 /// The storage, with a worker that judges its uploads where it is a folder: S3 tells the scorer on Lambda.
-fn attended(mut storage: Storage, in_folder: bool, judge: &Arc<dyn Judge>) -> Arc<Storage> {
+fn attended(
+    mut storage: Storage,
+    in_folder: bool,
+    judge: &Arc<dyn Judge>,
+    thresholds: LanguageThresholds,
+) -> Arc<Storage> {
     if in_folder {
         let (sender, arrivals) = unbounded_channel();
         let scorer = Scorer::new(
@@ -124,7 +135,8 @@ fn attended(mut storage: Storage, in_folder: bool, judge: &Arc<dyn Judge>) -> Ar
             &storage.results_bucket,
             Arc::clone(judge),
             storage.max_object_bytes,
-        );
+        )
+        .with_language_thresholds(thresholds);
         let worked = worker::work(scorer, storage.clone(), arrivals);
         storage.arrivals = Some(sender);
         tokio::spawn(async move {
