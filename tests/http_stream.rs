@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
-use support::{AI, KEY, config, file};
+use support::{AI, KEY, config, file, ogg_packets};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -201,6 +201,7 @@ async fn a_stream_is_opened_only_as_it_may_be() {
         ("rate=44100", KEY, 400),
         ("", KEY, 400),
         ("rate=8000&format=mp3", KEY, 400),
+        ("format=ogg", KEY, 400),
         ("rate=8000&model=other", KEY, 422),
     ] {
         match connect(&server, query, key).await {
@@ -213,4 +214,115 @@ async fn a_stream_is_opened_only_as_it_may_be() {
     let answer = support::send(&support::api(), plain).await;
     assert_eq!(answer.status, 426);
     assert_eq!(answer.problem_code(), "upgrade_required");
+}
+
+/// Sends these messages and `end`, and gives what is said.
+async fn call(server: &Running, query: &str, messages: Vec<Vec<u8>>) -> (Vec<Value>, u16) {
+    let mut socket = connect(server, query, KEY).await.unwrap();
+    for message in messages {
+        // The server may have closed already.
+        let _ = socket.send(Message::Binary(message.into())).await;
+    }
+    let _ = socket.send(Message::Text("end".into())).await;
+    listen(&mut socket).await
+}
+
+/// P(AI) of the last word, and how many verdicts came before it.
+#[track_caller]
+fn last((said, code): &(Vec<Value>, u16)) -> (f64, usize) {
+    let (last, running) = said.split_last().unwrap();
+    assert_eq!(
+        (*code, last["type"].as_str()),
+        (1000, Some("final")),
+        "{said:?}"
+    );
+    (last["ai_probability"].as_f64().unwrap(), running.len())
+}
+
+#[tokio::test]
+async fn mp3_is_judged_as_its_samples_are_wherever_it_is_cut() {
+    let server = start(None).await;
+    let clip = file(AI);
+    let mut found = Vec::new();
+    for piece in [97, 1_000, 16_384] {
+        let pieces = clip.chunks(piece).map(<[u8]>::to_vec).collect();
+        found.push(last(&call(&server, "format=mp3", pieces).await));
+    }
+    assert!(found.iter().all(|other| *other == found[0]), "{found:?}");
+    let samples = pcm(16_000).chunks(32_000).map(<[u8]>::to_vec).collect();
+    let (p, verdicts) = last(&call(&server, "rate=16000", samples).await);
+    assert!((p - found[0].0).abs() < 0.1, "{p} and {found:?}");
+    assert_eq!(verdicts, found[0].1);
+}
+
+#[tokio::test]
+async fn opus_packets_are_judged_and_lost_ones_passed_over() {
+    let server = start(None).await;
+    let packets = ogg_packets(&file("tests/data/fixtures/opus_voip_24k_mono.opus"));
+    // Longer than a window.
+    let enough = packets.iter().cycle().take(250);
+    let mut long: Vec<_> = enough.cloned().collect();
+    let whole = last(&call(&server, "format=opus", long.clone()).await);
+    assert!(whole.1 >= 1);
+    long[60] = vec![0xff; 3];
+    long[90] = Vec::new();
+    let damaged = last(&call(&server, "format=opus", long).await);
+    assert!((whole.0 - damaged.0).abs() < 0.2, "{whole:?} {damaged:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_such_sound_closes_the_stream() {
+    let server = start(None).await;
+    let noise = |bytes: usize| {
+        (0..bytes)
+            .map(|n| (n * 7919 % 251) as u8)
+            .collect::<Vec<u8>>()
+    };
+    let opus = call(&server, "format=opus", vec![vec![0xff; 3]; 150]).await;
+    let mp3 = call(&server, "format=mp3", vec![noise(16_000); 6]).await;
+    for (said, code) in [opus, mp3] {
+        assert_eq!(
+            (said[0]["type"].as_str(), said[0]["code"].as_str()),
+            (Some("error"), Some("undecodable"))
+        );
+        assert_eq!(code, 1007);
+    }
+    let nothing = call(&server, "format=mp3", vec![noise(100)]).await;
+    assert_eq!(nothing.0[0]["code"], "no_speech");
+}
+
+#[tokio::test]
+async fn a_key_may_come_as_a_subprotocol_of_a_websocket_and_of_nothing_else() {
+    let server = start(None).await;
+    let open = async |protocols: &str| {
+        let url = format!("ws://{}/stream?rate=8000", server.address);
+        let mut request = url.into_client_request().unwrap();
+        let offered = protocols.parse().unwrap();
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", offered);
+        connect_async(request).await
+    };
+    let named = |key: &str| base64_simd::URL_SAFE_NO_PAD.encode_to_string(key);
+    let (_, answer) = open(&format!("voxproof, voxproof.key.{}", named(KEY)))
+        .await
+        .unwrap();
+    assert_eq!(answer.headers()["sec-websocket-protocol"], "voxproof");
+    for wrong in [
+        "voxproof".to_owned(),
+        format!("voxproof, voxproof.key.{}", named("wrong")),
+        format!("voxproof, voxproof.key.{KEY}"),
+        format!("voxproof, {}", named(KEY)),
+    ] {
+        match open(&wrong).await {
+            Err(Error::Http(answer)) => assert_eq!(answer.status(), 401, "{wrong}"),
+            other => panic!("{wrong}: {other:?}"),
+        }
+    }
+    let plain = axum::http::Request::get("/models").header(
+        "sec-websocket-protocol",
+        format!("voxproof.key.{}", named(KEY)),
+    );
+    let plain = plain.body(axum::body::Body::empty()).unwrap();
+    assert_eq!(support::send(&support::api(), plain).await.status, 401);
 }

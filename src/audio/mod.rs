@@ -6,6 +6,8 @@
 
 mod container;
 mod decode;
+#[cfg(feature = "server")]
+mod live;
 mod mp3;
 mod opus;
 mod resample;
@@ -18,5 +20,7 @@ mod waveform;
 pub use decode::{
     AudioError, DecodeLimits, Side, SourceFormat, decode, decode_blocks, decode_side,
 };
+#[cfg(feature = "server")]
+pub use live::LiveDecoder;
 pub use resample::resample;
 pub use waveform::{SAMPLE_RATE, Waveform};

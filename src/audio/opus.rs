@@ -12,10 +12,10 @@ use super::decode::{AudioError, SourceFormat};
 use super::sink::{Depth, Sink};
 
 /// Opus always decodes to this rate here, in Hz.
-const RATE: u32 = 48_000;
+pub(super) const RATE: u32 = 48_000;
 
 /// Longest packet, 120 ms, in samples.
-const MAX_PACKET: usize = 5_760;
+pub(super) const MAX_PACKET: usize = 5_760;
 
 /// One Opus stream.
 pub(super) struct OpusStream {

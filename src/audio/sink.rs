@@ -92,21 +92,7 @@ impl<'a> Sink<'a> {
             }
         };
         self.mono.clear();
-        match taken {
-            [only] => self.mono.extend(only.iter().map(|&x| depth.apply(x))),
-            // numpy's mean in f32: the sum, then one division.
-            [left, right] => self.mono.extend(
-                left.iter()
-                    .zip(*right)
-                    .map(|(&l, &r)| (depth.apply(l) + depth.apply(r)) / 2.0),
-            ),
-            _ => {
-                let channels = planes.len() as f32;
-                self.mono.extend((0..first.len()).map(|i| {
-                    taken.iter().map(|plane| depth.apply(plane[i])).sum::<f32>() / channels
-                }));
-            }
-        }
+        mix(taken, depth, &mut self.mono);
         resampler.push(&self.mono, self.out);
         Ok(())
     }
@@ -116,6 +102,30 @@ impl<'a> Sink<'a> {
         let (rate, resampler) = self.stream.filter(|_| self.frames > 0)?;
         resampler.finish(self.out);
         Some(rate)
+    }
+}
+
+/// Adds the mean of the channels to `mono`, at this depth: `planes` has a slice of equal length for each channel.
+pub(super) fn mix(planes: &[&[f32]], depth: Depth, mono: &mut Vec<f32>) {
+    match planes {
+        [] => {}
+        [only] => mono.extend(only.iter().map(|&x| depth.apply(x))),
+        // numpy's mean in f32: the sum, then one division.
+        [left, right] => mono.extend(
+            left.iter()
+                .zip(*right)
+                .map(|(&l, &r)| (depth.apply(l) + depth.apply(r)) / 2.0),
+        ),
+        [first, ..] => {
+            let channels = planes.len() as f32;
+            mono.extend((0..first.len()).map(|i| {
+                planes
+                    .iter()
+                    .map(|plane| depth.apply(plane[i]))
+                    .sum::<f32>()
+                    / channels
+            }));
+        }
     }
 }
 

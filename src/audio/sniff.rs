@@ -72,7 +72,7 @@ pub(super) fn sniff(bytes: &[u8]) -> Option<(Container, &[u8])> {
 }
 
 /// Bytes of the ID3v2 tag at the start of `bytes`, header and footer included.
-fn id3v2_bytes(bytes: &[u8]) -> Option<usize> {
+pub(super) fn id3v2_bytes(bytes: &[u8]) -> Option<usize> {
     let &[b'I', b'D', b'3', major, minor, flags, a, b, c, d, ..] = bytes else {
         return None;
     };

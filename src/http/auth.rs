@@ -1,10 +1,13 @@
 //! Who may call: keys, compared in constant time.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, HeaderName, WWW_AUTHENTICATE};
+use axum::http::header::{
+    AUTHORIZATION, HeaderName, SEC_WEBSOCKET_PROTOCOL, UPGRADE, WWW_AUTHENTICATE,
+};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -12,6 +15,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::problem::{Code, Problem};
+use crate::hex::hex;
 
 /// The header beside `Authorization` that may carry a key.
 pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -28,6 +32,13 @@ pub enum Access {
 /// Who called: the SHA-256 of a key that was accepted. An extension of such a request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Caller(pub(super) [u8; 32]);
+
+impl Caller {
+    /// What tells this key from others and is no secret: the first twelve hexadecimal digits of its SHA-256.
+    pub fn id(&self) -> String {
+        hex(&self.0[..6])
+    }
+}
 
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,8 +99,8 @@ pub async fn require_key(
         return next.run(request).await;
     };
     let accepted = presented(request.headers()).fold(None, |found, key| {
-        // No early exit from the headers either; there are two at most that count.
-        let accepted = keys.accept(key).then(|| Caller(digest(key)));
+        // No early exit from the headers either; there are three at most that count.
+        let accepted = keys.accept(&key).then(|| Caller(digest(&key)));
         found.or(accepted)
     });
     if let Some(caller) = accepted {
@@ -111,7 +122,7 @@ pub async fn require_key(
 
 /// The keys that a request carries. An `Authorization` of another scheme is not for us: a proxy
 /// in between may have put it there.
-fn presented(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+fn presented(headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, [u8]>> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| {
         let (scheme, key) = value.as_bytes().split_at_checked(7)?;
         scheme
@@ -121,6 +132,25 @@ fn presented(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     bearer
         .into_iter()
         .chain(headers.get(X_API_KEY).map(HeaderValue::as_bytes))
+        .map(Cow::Borrowed)
+        .chain(subprotocol(headers).map(Cow::Owned))
+}
+
+/// What a WebSocket's subprotocol begins with that carries a key, in base64 for addresses without padding: pages cannot
+/// set a header of a WebSocket, and an address would end in logs.
+pub const KEY_PROTOCOL: &str = "voxproof.key.";
+
+fn subprotocol(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let upgrades = headers.get(UPGRADE)?.as_bytes();
+    if !upgrades.eq_ignore_ascii_case(b"websocket") {
+        return None;
+    }
+    let offered = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut offered = offered
+        .filter_map(|list| list.to_str().ok())
+        .flat_map(|list| list.split(','));
+    let key = offered.find_map(|offer| offer.trim().strip_prefix(KEY_PROTOCOL))?;
+    base64_simd::URL_SAFE_NO_PAD.decode_to_vec(key).ok()
 }
 
 #[cfg(test)]

@@ -66,6 +66,25 @@ pub fn pcm16(samples: &[f32], channels: u16, rate: u32) -> Vec<u8> {
     wav
 }
 
+/// The packets of an OGG file with one stream, its two headers not among them.
+pub fn ogg_packets(mut file: &[u8]) -> Vec<Vec<u8>> {
+    let (mut packets, mut packet) = (Vec::new(), Vec::new());
+    while file.len() > 27 {
+        assert_eq!(&file[..4], b"OggS");
+        let lengths = &file[27..27 + usize::from(file[26])];
+        let mut at = 27 + lengths.len();
+        for &length in lengths {
+            packet.extend_from_slice(&file[at..at + usize::from(length)]);
+            at += usize::from(length);
+            if length < 255 {
+                packets.push(std::mem::take(&mut packet));
+            }
+        }
+        file = &file[at..];
+    }
+    packets.split_off(2)
+}
+
 /// Settings as the environment would give them.
 pub fn config(vars: &[(&str, &str)]) -> HttpConfig {
     let lookup = |name: &str| {

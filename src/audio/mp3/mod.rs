@@ -7,12 +7,16 @@
 
 mod frames;
 mod header;
+#[cfg(feature = "server")]
+mod live;
 mod tag;
 
 use super::decode::{AudioError, SourceFormat};
 use super::sink::{Depth, Sink};
 use frames::FrameDecoder;
 use header::FrameHeader;
+#[cfg(feature = "server")]
+pub(super) use live::LiveMp3;
 use tag::Tag;
 
 /// How far into the bytes the first frame is looked for; ffmpeg's bound.

@@ -1,5 +1,7 @@
 //! `GET /stream`: a WebSocket that a call in progress is sent into, and that says about once a second what it sounds like.
 
+mod format;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,24 +10,30 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Query, State};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{Extensions, HeaderValue};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
+use format::Format;
+
+use super::audit::About;
 use super::judge::Judge;
-use super::judging::no_result;
+use super::judging::{Asker, no_result};
 use super::metrics::OpenStream;
 use super::problem::{Code, Problem};
 use super::router::AppState;
+use crate::audio::LiveDecoder;
 use crate::call::{Call, Cut};
-use crate::detector::{Classification, inconclusive};
+use crate::detector::{Classification, DetectError, inconclusive};
+use crate::options::Channel;
 
-/// Samples a second that are taken.
-const RATES: [u32; 3] = [8_000, 16_000, 48_000];
-/// Largest message, in bytes: five seconds at the highest rate.
-const MAX_MESSAGE_BYTES: usize = 512 * 1024;
 /// Longest call, in seconds.
 const LONGEST: f64 = 4.0 * 3600.0;
+/// The subprotocol that is taken where a caller offers it.
+const PROTOCOL: &str = "voxproof";
 /// Streams at a time for each worker. One takes a hundredth of a core.
 pub const STREAMS_PER_WORKER: usize = 32;
 
@@ -94,21 +102,21 @@ enum End {
 pub async fn stream(
     State(app): State<AppState>,
     query: Result<Query<StreamQuery>, QueryRejection>,
+    extensions: Extensions,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
-    let bad = |detail: &str| Problem::new(Code::InvalidRequest, detail);
-    let query = query.map_err(|_| bad("the query may have rate, format and model, each once"))?;
-    let rate = query.rate.as_deref().and_then(|text| text.parse().ok());
-    let rate = rate.filter(|rate| RATES.contains(rate));
-    let rate = rate.ok_or_else(|| bad("rate must be 8000, 16000 or 48000 samples a second"))?;
-    if query
-        .format
-        .as_deref()
-        .is_some_and(|format| format != "pcm")
-    {
-        return Err(bad("format must be pcm: 16 bits, little-endian, mono"));
-    }
-    let judge = Arc::clone(app.models.choose(query.model.as_deref())?);
+    let query = query.map_err(|_| {
+        Problem::new(
+            Code::InvalidRequest,
+            "the query may have rate, format and model, each once",
+        )
+    })?;
+    let format = Format::of(query.rate.as_deref(), query.format.as_deref())?;
+    let asker = Asker::of(&extensions, "/stream");
+    let judge = app
+        .models
+        .choose_for(asker.caller.as_ref(), query.model.as_deref())?;
+    let judge = Arc::clone(judge);
     let upgrade = upgrade.map_err(|_| {
         Problem::new(
             Code::UpgradeRequired,
@@ -121,19 +129,30 @@ pub async fn stream(
             Code::Overloaded,
             "as many streams are open as may be; try again later",
         )
+        .with_header(RETRY_AFTER, HeaderValue::from_static("5"))
     })?;
     let counted = app.metrics.stream();
+    let most = format.max_message_bytes();
+    let stream = Stream {
+        idle: app.body_limits.idle,
+        app,
+        judge,
+        asker,
+        decoder: format.decoder()?,
+        call: match format {
+            Format::Pcm(rate) => Some(Call::new(rate)),
+            Format::Mp3 | Format::Opus => None,
+        },
+        most,
+        hash: Sha256::new(),
+        _counted: counted,
+    };
     Ok(upgrade
-        .max_message_size(MAX_MESSAGE_BYTES)
-        .max_frame_size(MAX_MESSAGE_BYTES)
+        // A page that offers a protocol with its key in it is refused unless one is taken.
+        .protocols([PROTOCOL])
+        .max_message_size(most)
+        .max_frame_size(most)
         .on_upgrade(async move |mut socket| {
-            let stream = Stream {
-                idle: app.body_limits.idle,
-                app,
-                judge,
-                call: Call::new(rate),
-                _counted: counted,
-            };
             stream.serve(&mut socket).await;
             drop(place);
         }))
@@ -142,8 +161,15 @@ pub async fn stream(
 struct Stream {
     app: AppState,
     judge: Arc<dyn Judge>,
-    call: Call,
+    asker: Asker,
+    decoder: Option<LiveDecoder>,
+    /// There is none until the rate is known.
+    call: Option<Call>,
+    /// Largest message, in bytes.
+    most: usize,
     idle: Duration,
+    /// Of all messages with sound.
+    hash: Sha256,
     _counted: OpenStream,
 }
 
@@ -154,6 +180,7 @@ impl Stream {
             Ok(()) => self.conclude(socket).await,
             Err(end) => Err(end),
         };
+        self.note(&end);
         let (code, reason) = match end {
             Ok(()) => (close_code::NORMAL, ""),
             Err(End::Gone) => return,
@@ -176,6 +203,28 @@ impl Stream {
         let _ = socket.send(Message::Close(Some(frame))).await;
     }
 
+    /// Has the audit log keep what the call was last known to be, however it ended.
+    fn note(&self, end: &Result<(), End>) {
+        let Some(audit) = &self.app.audit else { return };
+        let hash = <[u8; 32]>::from(self.hash.clone().finalize());
+        let about = About {
+            asker: &self.asker,
+            hash: &hash,
+            channel: Channel::Mix,
+            model: self.judge.model(),
+        };
+        match (end, self.so_far()) {
+            (Err(End::Fault(_, problem)), _) => audit.record(&about, Err(problem)),
+            (_, Some(call)) => {
+                // Text and finite numbers: there is nothing in it that could fail.
+                let document = serde_json::to_vec(&call).unwrap_or_default();
+                audit.record(&about, Ok(&document));
+            }
+            // Nothing was asked that has an answer.
+            (_, None) => {}
+        }
+    }
+
     async fn listen(&mut self, socket: &mut WebSocket) -> Result<(), End> {
         loop {
             let message = match timeout(self.idle, socket.recv()).await {
@@ -184,14 +233,14 @@ impl Stream {
                     return Err(fault(close_code::POLICY, Code::RequestTimeout, detail));
                 }
                 Ok(None) => return Err(End::Gone),
-                Ok(Some(Err(error))) => return Err(refused(&error)),
+                Ok(Some(Err(error))) => return Err(refused(&error, self.most)),
                 Ok(Some(Ok(message))) => message,
             };
             match message {
                 Message::Binary(bytes) => self.hear(socket, &bytes).await?,
                 Message::Text(text) if text.as_str() == "end" => return Ok(()),
                 Message::Text(_) => {
-                    let detail = "send samples as binary messages, and the text 'end' at the end";
+                    let detail = "send sound as binary messages, and the text 'end' at the end";
                     return Err(fault(close_code::UNSUPPORTED, Code::InvalidRequest, detail));
                 }
                 // Whoever closes wants no last word; the library has answered the close.
@@ -202,18 +251,46 @@ impl Stream {
     }
 
     async fn hear(&mut self, socket: &mut WebSocket, bytes: &Bytes) -> Result<(), End> {
-        let (pairs, rest) = bytes.as_chunks::<2>();
-        if !rest.is_empty() {
-            let detail = "a sample has two bytes: a message cannot have an odd number of them";
-            return Err(fault(close_code::INVALID, Code::InvalidRequest, detail));
+        self.hash.update(bytes);
+        let Some(mut decoder) = self.decoder.take() else {
+            let (pairs, rest) = bytes.as_chunks::<2>();
+            if !rest.is_empty() {
+                let detail = "a sample has two bytes: a message cannot have an odd number of them";
+                return Err(fault(close_code::INVALID, Code::InvalidRequest, detail));
+            }
+            let sample = |pair: &[u8; 2]| f32::from(i16::from_le_bytes(*pair)) / 32_768.0;
+            let samples: Vec<f32> = pairs.iter().map(sample).collect();
+            return self.take(socket, &samples).await;
+        };
+        decoder.feed(bytes);
+        loop {
+            match decoder.next() {
+                Ok(Some((rate, samples))) => {
+                    self.call.get_or_insert_with(|| Call::new(rate));
+                    self.take(socket, samples).await?;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    let problem = Problem::from(DetectError::from(error));
+                    return Err(End::Fault(close_code::INVALID, problem));
+                }
+            }
         }
-        let sample = |pair: &[u8; 2]| f32::from(i16::from_le_bytes(*pair)) / 32_768.0;
-        let samples: Vec<f32> = pairs.iter().map(sample).collect();
-        let mut left = &samples[..];
-        while let Some(cut) = self.call.push(&mut left) {
+        self.decoder = Some(decoder);
+        Ok(())
+    }
+
+    /// Takes samples, and judges the windows that they complete.
+    async fn take(&mut self, socket: &mut WebSocket, samples: &[f32]) -> Result<(), End> {
+        let mut left = samples;
+        while let Some(cut) = self.call.as_mut().and_then(|call| call.push(&mut left)) {
             self.judge(socket, cut).await?;
         }
-        if self.call.seconds() > LONGEST {
+        if self
+            .call
+            .as_ref()
+            .is_some_and(|call| call.seconds() > LONGEST)
+        {
             let detail = format!("a call of more than {LONGEST} s; open another stream");
             return Err(fault(close_code::SIZE, Code::TooLong, detail));
         }
@@ -232,7 +309,9 @@ impl Stream {
         };
         let said = match &judged {
             Ok(detection) => {
-                self.call.add(detection.ai_probability);
+                if let Some(call) = &mut self.call {
+                    call.add(detection.ai_probability);
+                }
                 let window = Heard {
                     start,
                     end,
@@ -254,7 +333,7 @@ impl Stream {
     }
 
     async fn conclude(&mut self, socket: &mut WebSocket) -> Result<(), End> {
-        if let Some(cut) = self.call.last() {
+        if let Some(cut) = self.call.as_mut().and_then(Call::last) {
             self.judge(socket, cut).await?;
         }
         let Some(call) = self.so_far() else {
@@ -267,10 +346,11 @@ impl Stream {
     }
 
     fn so_far(&self) -> Option<SoFar> {
-        let ai_probability = self.call.ai_probability()?;
+        let call = self.call.as_ref()?;
+        let ai_probability = call.ai_probability()?;
         let (classification, confidence) = self.judge.classify(ai_probability);
         Some(SoFar {
-            seconds: self.call.seconds(),
+            seconds: call.seconds(),
             classification,
             confidence,
             ai_probability,
@@ -291,9 +371,9 @@ fn fault(close: u16, code: Code, detail: impl Into<String>) -> End {
 }
 
 /// A message that the library would not take: too large, or no WebSocket at all.
-fn refused(error: &axum::Error) -> End {
+fn refused(error: &axum::Error, most: usize) -> End {
     if error.to_string().contains("too long") {
-        let detail = format!("a message of more than {MAX_MESSAGE_BYTES} bytes");
+        let detail = format!("a message of more than {most} bytes");
         return fault(close_code::SIZE, Code::TooLarge, detail);
     }
     End::Gone
