@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::score::{Outcome, Scorer};
+use super::score::{Outcome, Scored, Scorer};
 use crate::storage::places::UPLOADS;
 use crate::storage::{ObjectRef, Storage, StoreError};
 
@@ -67,25 +67,7 @@ async fn judge(scorer: &Scorer, object: &ObjectRef) {
     let mut wait = FIRST_WAIT;
     for attempt in 1..=TRIES {
         match scorer.score(object).await {
-            Ok(scored) => {
-                let (download, judge) = (
-                    scored.timings.download_milliseconds,
-                    scored.timings.judge_milliseconds,
-                );
-                match scored.outcome {
-                    Outcome::Judged { classification, .. } => tracing::info!(
-                        classification = classification.as_str(),
-                        download,
-                        judge,
-                        "judged an upload"
-                    ),
-                    Outcome::Refused { code } => {
-                        tracing::info!(code, "an upload cannot be judged");
-                    }
-                    Outcome::Duplicate | Outcome::Ignored => {}
-                }
-                return;
-            }
+            Ok(scored) => return told(&scored),
             Err(error) if attempt < TRIES => {
                 tracing::warn!(%error, attempt, "an upload could not be judged yet");
                 tokio::time::sleep(wait).await;
@@ -95,5 +77,23 @@ async fn judge(scorer: &Scorer, object: &ObjectRef) {
                 tracing::error!(%error, "an upload was given up until the next start");
             }
         }
+    }
+}
+
+/// A line in the log about an object that is done with, without its name.
+pub(crate) fn told(scored: &Scored) {
+    let (download, judge) = (
+        scored.timings.download_milliseconds,
+        scored.timings.judge_milliseconds,
+    );
+    match scored.outcome {
+        Outcome::Judged { classification, .. } => tracing::info!(
+            classification = classification.as_str(),
+            download,
+            judge,
+            "judged an upload"
+        ),
+        Outcome::Refused { code } => tracing::info!(code, "an upload cannot be judged"),
+        Outcome::Duplicate | Outcome::Ignored => {}
     }
 }

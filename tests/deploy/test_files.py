@@ -101,19 +101,24 @@ class Files(unittest.TestCase):
 
     def test_cloud_run(self):
         tool("check-jsonschema")
-        service = yaml(DEPLOY / "cloudrun/service.yaml")[0]
-        self.assertEqual((service["apiVersion"], service["kind"]), ("serving.knative.dev/v1", "Service"))
-        container, = service["spec"]["template"]["spec"]["containers"]
-        self.assertEqual(container["ports"], [{"name": "h2c", "containerPort": 8080}])
-        # PORT is Cloud Run's own; naming it is refused there.
-        self.assertNotIn("PORT", [variable["name"] for variable in container["env"]])
-        # A Knative service's pod is a pod: its schema is Kubernetes'. The annotations are Google's.
-        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "voxproof"},
-               "spec": {"containers": [container | {"name": "voxproof"}]}}
-        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            json.dump(pod, file)
-            file.flush()
-            self.passes(tool("kubernetes-validate"), "--strict", file.name)
+        for name, port in (("service", "h2c"), ("events", "http1")):
+            service = yaml(DEPLOY / f"cloudrun/{name}.yaml")[0]
+            self.assertEqual((service["apiVersion"], service["kind"]), ("serving.knative.dev/v1", "Service"))
+            container, = service["spec"]["template"]["spec"]["containers"]
+            self.assertEqual(container["ports"], [{"name": port, "containerPort": 8080}])
+            # PORT is Cloud Run's own; naming it is refused there.
+            variables = {variable["name"]: variable.get("value") for variable in container["env"]}
+            self.assertNotIn("PORT", variables)
+            # Only a service that nobody but the platform reaches may go without keys.
+            inside = service["metadata"]["annotations"]["run.googleapis.com/ingress"] == "internal"
+            self.assertEqual(variables.get("EVENTS") == "platform", inside)
+            # A Knative service's pod is a pod: its schema is Kubernetes'. The annotations are Google's.
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "voxproof"},
+                   "spec": {"containers": [container | {"name": "voxproof"}]}}
+            with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+                json.dump(pod, file)
+                file.flush()
+                self.passes(tool("kubernetes-validate"), "--strict", file.name)
 
     def test_platform_files_name_what_exists(self):
         tool("check-jsonschema")
