@@ -46,6 +46,7 @@ pub struct AnalysisScratch {
 
 /// The score of one stretch of the clip.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(feature = "client", derive(serde::Deserialize))]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Segment {
     /// Start, in seconds.

@@ -14,6 +14,8 @@
 pub mod analysis;
 pub mod audio;
 pub mod call;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod detector;
 pub mod evidence;
 pub mod features;
@@ -35,7 +37,7 @@ pub mod training;
 pub mod warnings;
 
 pub use detector::{Classification, DetectError, Detection, Detector, Segment, Verdict};
-pub use language::{Language, UnknownLanguage};
+pub use language::{Language, LanguageThresholds, UnknownLanguage};
 pub use model::{Contribution, Evidence};
 pub use options::{Channel, DetectOptions, Judged, Region, Stretches};
 pub use warnings::{Warning, WarningCode};
