@@ -91,8 +91,8 @@ fn references_lead_somewhere_and_ids_are_unique() {
 fn every_code_of_an_answer_is_documented() {
     let text = document().to_string();
     let in_results = [Code::ObjectChanged, Code::ObjectArchived, Code::ObjectGone];
-    // These belong to no route of the document: no such route, another method, a WebSocket.
-    let elsewhere = [Code::MethodNotAllowed, Code::UpgradeRequired];
+    // This belongs to no route of the document.
+    let elsewhere = [Code::MethodNotAllowed];
     for code in Code::ALL {
         if !in_results.contains(code) && !elsewhere.contains(code) {
             let named = format!("`{}`", code.as_str());

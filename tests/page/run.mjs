@@ -460,3 +460,60 @@ test('keys alone reach everything', async (t) => {
     assert.ok([...reached].some((found) => found === name), `${name}: ${[...reached].join(', ')}`);
   }
 });
+
+test('a page streams: its key goes as a subprotocol, a wrong one is refused', async (t) => {
+  const page = await open(t, {}, null);
+  const samples = spawnSync('ffmpeg', ['-loglevel', 'error', '-i', AI, '-ar', '16000', '-ac', '1', '-t', '5', '-f', 's16le', '-'], { maxBuffer: 1 << 24 });
+  assert.equal(samples.status, 0, String(samples.stderr));
+  const stream = (key) => page.evaluate(([key, sound]) => new Promise((resolve) => {
+    const named = btoa(key).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+    const socket = new WebSocket(`ws://${location.host}/v1/stream?rate=16000`, ['voxproof', `voxproof.key.${named}`]);
+    const said = [];
+    socket.onopen = () => {
+      const bytes = Uint8Array.from(atob(sound), (c) => c.charCodeAt(0));
+      for (let at = 0; at < bytes.length; at += 32_000) socket.send(bytes.slice(at, at + 32_000));
+      socket.send('end');
+    };
+    socket.onmessage = ({ data }) => said.push(JSON.parse(data));
+    socket.onclose = ({ code }) => resolve({ code, said, protocol: socket.protocol });
+  }), [key, samples.stdout.toString('base64')]);
+  const { code, said, protocol } = await stream(KEY);
+  assert.deepEqual([code, protocol, said.at(-1).type], [1000, 'voxproof', 'final']);
+  assert.ok(said.filter(({ type }) => type === 'verdict').length >= 2, JSON.stringify(said));
+  // The browser reports a refusal in its console, which is what is wanted here.
+  const refused = await browser.newContext();
+  t.after(() => refused.close());
+  const other = await refused.newPage();
+  await other.goto(origin);
+  const failed = await other.evaluate(() => new Promise((resolve) => {
+    const socket = new WebSocket(`ws://${location.host}/v1/stream?rate=16000`, ['voxproof', 'voxproof.key.d3Jvbmc']);
+    socket.onclose = ({ code }) => resolve(code);
+  }));
+  assert.equal(failed, 1006);
+});
+
+test('the reference of the API: all of it, readable, on a phone and in the dark', async (t) => {
+  for (const [name, options] of Object.entries({
+    reference: {}, 'reference-dark': { colorScheme: 'dark' }, 'reference-phone': { viewport: { width: 360, height: 740 }, isMobile: true },
+  })) {
+    const page = await open(t, options, null);
+    await page.goto(`${origin}/docs`);
+    const spec = await (await fetch(`${origin}/openapi.json`)).json();
+    const ids = Object.values(spec.paths).flatMap((methods) => Object.values(methods).map(({ operationId }) => operationId));
+    await page.locator(`#schema-${Object.keys(spec.components.schemas).at(-1)}`).waitFor();
+    for (const id of ids) assert.equal(await page.locator(`section#${id} h2`).count(), 1, id);
+    assert.equal(await page.locator('#routes a').count(), ids.length);
+    // Every link within the page leads somewhere.
+    const dead = await page.evaluate(() => [...document.querySelectorAll('a[href^="#"]')].map((a) => a.hash.slice(1)).filter((id) => !document.getElementById(id)));
+    assert.deepEqual(dead, []);
+    const example = page.locator('#detect details').first();
+    await example.locator('summary').click();
+    assert.match(await example.locator('pre').textContent(), /"code": "/);
+    await fits(page);
+    // axe-core comes in by the tests' own hand; the page's policy lets nothing else run.
+    await accessible(page, name);
+    await page.screenshot({ path: path.join(PICTURES, `${name}.png`) });
+    await page.locator('#detect').scrollIntoViewIfNeeded();
+    await page.screenshot({ path: path.join(PICTURES, `${name}-detect.png`) });
+  }
+});

@@ -29,6 +29,16 @@ pub fn upload() -> Value {
     json!({"content_type": "audio/mpeg", "content_length": 123_456, "language": "hi"})
 }
 
+/// An event of `POST /events`.
+pub fn event() -> Value {
+    json!({
+        "specversion": "1.0", "type": "google.cloud.storage.object.v1.finalized",
+        "source": "//storage.googleapis.com/projects/_/buckets/uploads", "id": "1234567890",
+        "subject": "objects/uploads/call.mp3",
+        "data": {"bucket": "uploads", "name": "uploads/call.mp3", "size": "123456", "md5Hash": "1B2M2Y8AsgTpgAmY7PhCfg=="},
+    })
+}
+
 /// A brief verdict.
 pub fn brief() -> Value {
     json!({"classification": "HUMAN", "confidence": 0.93})

@@ -2,6 +2,7 @@
 //! statuses of the table of problems, bounds of the constants that are checked. `GET /docs` shows it.
 
 mod examples;
+mod faults;
 mod operation;
 mod operations;
 mod reference;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::faults;
 use crate::http::problem::Code;
 
 /// An operation.
@@ -65,10 +66,7 @@ impl Operation {
     }
 
     /// As [`Operation::body`], where there may be none.
-    pub fn optional_body<const N: usize>(
-        self,
-        media: [(&str, Value, Option<Value>); N],
-    ) -> Self {
+    pub fn optional_body<const N: usize>(self, media: [(&str, Value, Option<Value>); N]) -> Self {
         let mut operation = self.body(media);
         operation.value["requestBody"]["required"] = json!(false);
         operation
@@ -114,21 +112,26 @@ impl Operation {
             (
                 "application/problem+json",
                 json!({"allOf": [schema("Problem"), only]}),
+                faults::problems(codes),
             )
         })
     }
 
     /// The same faults as clients of `POST /api/voice-detection` read them.
     pub fn errors(self, codes: &[Code]) -> Self {
-        self.faults(codes, |_| {
-            ("application/json", schema("VoiceDetectionError"))
+        self.faults(codes, |codes| {
+            (
+                "application/json",
+                schema("VoiceDetectionError"),
+                faults::errors(codes),
+            )
         })
     }
 
     fn faults(
         mut self,
         codes: &[Code],
-        content_of: impl Fn(&[Code]) -> (&'static str, Value),
+        content_of: impl Fn(&[Code]) -> (&'static str, Value, Value),
     ) -> Self {
         let always: &[Code] = if self.keyed {
             &[Code::Unauthorized, Code::RateLimited, Code::Internal]
@@ -158,11 +161,11 @@ impl Operation {
             } else {
                 self.names(also)
             };
-            let (media, schema) = content_of(&codes);
+            let (media, schema, examples) = content_of(&codes);
             self.value["responses"][status.to_string()] = json!({
                 "description": titles.join("; "),
                 "headers": headers(&names),
-                "content": {media: {"schema": schema}},
+                "content": {media: {"schema": schema, "examples": examples}},
             });
         }
         self

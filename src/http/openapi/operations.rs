@@ -44,10 +44,12 @@ pub fn all() -> Vec<(&'static str, &'static str, Operation)> {
         ("/detect", "post", detect()),
         ("/batch", "post", batch()),
         ("/api/voice-detection", "post", voice_detection()),
+        ("/stream", "get", stream()),
         ("/uploads", "post", upload()),
         ("/uploads/{id}", "put", receive()),
         ("/results/{id}", "get", result()),
         ("/results", "get", results()),
+        ("/events", "post", events()),
         ("/models", "get", models()),
         ("/metrics", "get", metrics()),
         ("/health", "get", health()),
@@ -114,6 +116,20 @@ fn voice_detection() -> Operation {
     .body([("application/json", schema("VoiceDetectionRequest"), Some(examples::voice_detection()))])
     .answer(200, "The verdict in that contract's words.", VERDICT, answer)
     .errors(AUDIO)
+}
+
+fn stream() -> Operation {
+    Operation::new(
+        "verdicts",
+        "stream",
+        "Judge a call in progress",
+        "A WebSocket (HTTP/1.1). Send sound as binary messages and the text `end` at the end; verdicts come as text, JSON objects of the schema StreamMessage, about once a second of sound. Pages, which cannot set headers of a WebSocket, offer the subprotocols `voxproof` and `voxproof.key.` followed by the key in base64 for addresses, without padding.",
+    )
+    .parameter("query", "format", json!({"enum": ["pcm", "mp3", "opus"], "default": "pcm"}), "Samples of 16 bits, little-endian, mono, messages of up to 512 KiB; MP3 frames, cut into messages anywhere; or one Opus packet a message. Of the last two up to 16 KiB a message.")
+    .parameter("query", "rate", json!({"enum": [8000, 16_000, 48_000]}), "Samples a second of pcm, where it is needed; MP3 and Opus tell theirs.")
+    .parameter("query", "model", json!({"type": "string"}), "Which of the models of GET /models judges.")
+    .answer(101, "The stream is open.", &[], None)
+    .problems(&[Code::InvalidRequest, Code::UnknownModel, Code::UpgradeRequired, Code::Overloaded])
 }
 
 fn upload() -> Operation {
@@ -212,6 +228,26 @@ fn results() -> Operation {
         Some(("application/json", schema("ResultsPage"), None)),
     )
     .problems(&[Code::InvalidRequest, Code::StorageUnavailable])
+}
+
+fn events() -> Operation {
+    Operation::new(
+        "uploads",
+        "events",
+        "Be told of an upload",
+        "A CloudEvent of Google Cloud Storage, as Eventarc sends it: the whole event, or its data with its attributes as headers. The object is judged before the answer. Needs no key where the server is set to trust the platform in front of it (EVENTS=platform).",
+    )
+    .parameter("header", "ce-specversion", json!({"const": "1.0"}), "Of an event whose data is the body.")
+    .parameter("header", "ce-type", json!({"type": "string", "pattern": "^[!-~]+$"}), "Of such an event.")
+    .body([
+        ("application/cloudevents+json", schema("CloudEvent"), Some(examples::event())),
+        ("application/json", schema("StoredObject"), None),
+    ])
+    .answer(204, "The object has its result, or the event is of something else than a new object.", &[], None)
+    .problems(&[
+        Code::MalformedJson, Code::InvalidRequest, Code::RequestTimeout, Code::TooLarge, Code::UnsupportedMediaType,
+        Code::Overloaded, Code::StorageUnavailable,
+    ])
 }
 
 fn models() -> Operation {

@@ -47,6 +47,9 @@ function contents(content) {
   for (const [media, body] of Object.entries(content || {})) {
     parts.append(element("p", {}, element("code", {}, media), ": ", type(body.schema)));
     if (body.example !== undefined) parts.append(example(body.example));
+    for (const [name, { value }] of Object.entries(body.examples || {})) {
+      parts.append(element("details", {}, element("summary", {}, "Example: " + name), example(value)));
+    }
   }
   return parts;
 }

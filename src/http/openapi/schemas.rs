@@ -57,6 +57,9 @@ pub fn all() -> Map<String, Value> {
         ("DetectForm", detect_form()),
         ("BatchRequest", batch_request()),
         ("VoiceDetectionRequest", voice_detection_request()),
+        ("CloudEvent", cloud_event()),
+        ("StoredObject", stored_object()),
+        ("StreamMessage", stream_message()),
         ("UploadRequest", upload_request()),
         ("UploadAddress", upload_address()),
         ("Pending", pending()),
@@ -207,6 +210,57 @@ fn voice_detection_request() -> Value {
             "audioFormat": {"type": ["string", "null"], "description": "Not needed: a file is recognised by its content."},
             "audioBase64": {"$ref": "#/components/schemas/Base64Audio"},
         },
+    })
+}
+
+fn cloud_event() -> Value {
+    json!({
+        "type": "object", "required": ["specversion", "type", "source", "id", "data"],
+        "properties": {
+            "specversion": {"const": "1.0"},
+            "type": {"type": "string", "pattern": "^google\\.cloud\\.storage\\.object\\.v1\\."},
+            "source": {"type": "string"},
+            "id": {"type": "string"},
+            "data": {"$ref": "#/components/schemas/StoredObject"},
+        },
+    })
+}
+
+fn stored_object() -> Value {
+    json!({
+        "type": "object", "required": ["bucket", "name"],
+        "properties": {
+            "bucket": {"type": "string"},
+            "name": {"type": "string"},
+            "size": {"type": "string", "description": "Bytes."},
+            "md5Hash": {"type": "string", "contentEncoding": "base64"},
+        },
+    })
+}
+
+fn stream_message() -> Value {
+    let number = json!({"type": "number"});
+    let call = json!({
+        "type": "object", "required": ["seconds", "classification", "confidence", "ai_probability", "inconclusive"],
+        "properties": {
+            "seconds": number, "classification": {"$ref": "#/components/schemas/Classification"}, "confidence": number,
+            "ai_probability": number, "inconclusive": {"type": "boolean"},
+        },
+    });
+    let window = json!({
+        "type": "object", "required": ["start", "end", "ai_probability"],
+        "properties": {"start": number, "end": number, "ai_probability": number},
+    });
+    let kind = |name: &str, also: Value| json!({"type": "object", "required": ["type"], "properties": {"type": {"const": name}}, "allOf": [also]});
+    let fault = json!({"$ref": "#/components/schemas/Fault"});
+    json!({
+        "description": "What GET /stream says, as text.",
+        "oneOf": [
+            kind("verdict", json!({"allOf": [call, {"required": ["window"], "properties": {"window": window}}]})),
+            kind("no_verdict", json!({"allOf": [fault, {"required": ["seconds"], "properties": {"seconds": number}}]})),
+            kind("final", json!({"allOf": [call, {"required": ["model"], "properties": {"model": {"type": "string"}}}]})),
+            kind("error", fault),
+        ],
     })
 }
 
