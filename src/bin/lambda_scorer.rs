@@ -8,7 +8,7 @@ use std::sync::Arc;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 use voxproof::Detector;
-use voxproof::http::config::{environment, threshold};
+use voxproof::http::config::{environment, language_thresholds, threshold};
 use voxproof::http::{LogConfig, logging};
 use voxproof::scorer::{Handler, Invocation, Reporter, Scorer};
 use voxproof::storage::{S3Store, StorageConfig};
@@ -34,7 +34,8 @@ fn start() -> Result<(), Box<dyn Error + Send + Sync>> {
         Arc::new(detector),
         config.max_object_bytes,
     )
-    .with_uploads_bucket(config.uploads_bucket);
+    .with_uploads_bucket(config.uploads_bucket)
+    .with_language_thresholds(language_thresholds(environment)?);
     let handler = Handler::new(scorer, Reporter::new(std::io::stdout(), environment));
     let handler = &handler;
     let service = service_fn(async |event: LambdaEvent<Value>| {

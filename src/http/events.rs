@@ -214,3 +214,26 @@ fn later(retry: &Retry) -> Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_has_the_etag_of_the_s3_compatible_interface() {
+        let object = |text: &str| serde_json::from_str::<StoredObject>(text).unwrap().object();
+        let found = object(
+            r#"{"bucket": "b", "name": "a/ö.mp3", "size": "12", "md5Hash": "1B2M2Y8AsgTpgAmY7PhCfg==", "etag": "CKih16GjycICEAE="}"#,
+        );
+        let expected = ObjectRef::new("b", "a/ö.mp3").with_size(Some(12));
+        let md5_of_nothing = "d41d8cd98f00b204e9800998ecf8427e";
+        assert_eq!(found, expected.with_etag(Some(md5_of_nothing)));
+        // Without one, or with what is none, its state is asked for.
+        for md5 in ["", r#", "md5Hash": "AAAA""#, r#", "md5Hash": "?""#] {
+            let found = object(&format!(
+                r#"{{"bucket": "b", "name": "a", "size": "many"{md5}}}"#
+            ));
+            assert_eq!(found, ObjectRef::new("b", "a"));
+        }
+    }
+}
