@@ -11,7 +11,7 @@ fn live(mut decoder: LiveDecoder, pieces: impl Iterator<Item = Vec<u8>>, skip: u
     let (mut all, mut rate) = (Vec::new(), None);
     for piece in pieces {
         decoder.feed(&piece);
-        while let Some((now, samples)) = decoder.next().unwrap() {
+        while let Some((now, samples)) = decoder.next_frame().unwrap() {
             assert_eq!(*rate.get_or_insert(now), now);
             all.extend_from_slice(samples);
         }
@@ -91,7 +91,7 @@ fn no_bytes_make_it_panic_and_rubbish_is_not_worked_through() {
             'call: for piece in bytes.chunks(1 + 37 * round) {
                 decoder.feed(piece);
                 loop {
-                    match decoder.next() {
+                    match decoder.next_frame() {
                         Ok(Some(_)) => {}
                         Ok(None) => break,
                         Err(_) => break 'call,
@@ -102,6 +102,6 @@ fn no_bytes_make_it_panic_and_rubbish_is_not_worked_through() {
     }
     let mut mp3 = LiveDecoder::mp3();
     mp3.feed(&vec![0x55; 70_000]);
-    let error = mp3.next().unwrap_err().to_string();
+    let error = mp3.next_frame().unwrap_err().to_string();
     assert!(error.contains("no MP3 frames"), "{error}");
 }

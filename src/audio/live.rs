@@ -69,7 +69,7 @@ impl LiveDecoder {
     }
 
     /// Takes the next bytes of an MP3 stream, or one Opus packet; all that it makes is to be taken with
-    /// [`LiveDecoder::next`] before the next bytes come.
+    /// [`LiveDecoder::next_frame`] before the next bytes come.
     pub fn feed(&mut self, bytes: &[u8]) {
         match &mut self.decoder {
             Decoder::Mp3(mp3) => mp3.feed(bytes),
@@ -82,7 +82,7 @@ impl LiveDecoder {
     ///
     /// # Errors
     /// The bytes are no such sound; no bytes make it panic.
-    pub fn next(&mut self) -> Result<Option<(u32, &[f32])>, AudioError> {
+    pub fn next_frame(&mut self) -> Result<Option<(u32, &[f32])>, AudioError> {
         let Self { decoder, mono } = self;
         mono.clear();
         // As for files: one index out of bounds in a decoder must cost one call, not the process.

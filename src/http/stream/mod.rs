@@ -264,7 +264,7 @@ impl Stream {
         };
         decoder.feed(bytes);
         loop {
-            match decoder.next() {
+            match decoder.next_frame() {
                 Ok(Some((rate, samples))) => {
                     self.call.get_or_insert_with(|| Call::new(rate));
                     self.take(socket, samples).await?;
