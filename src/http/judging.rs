@@ -21,6 +21,7 @@ use super::payload::Clip;
 use super::problem::{Code, Problem};
 use super::queue::QueueError;
 use super::router::AppState;
+use crate::detector::DetectError;
 use crate::language::LanguageThresholds;
 use crate::options::{DetectOptions, Judged};
 
@@ -208,16 +209,27 @@ fn judged(
     thresholds: LanguageThresholds,
     clip: Arc<Clip>,
 ) -> Result<Done, Problem> {
-    let mut judged = judge.judge(&clip.audio, &order.options)?;
-    if let Some(threshold) = thresholds.of(clip.language) {
-        judged.classify_by(threshold);
-    }
+    let judged = judge_by_language(judge, &order.options, thresholds, &clip)?;
     Ok(Done {
         body: render(order.shape, &judged, judge.model(), &clip),
         judged,
         clip,
         options: order.options,
     })
+}
+
+/// Judges a clip, by the threshold of its language where that has one.
+fn judge_by_language(
+    judge: &dyn Judge,
+    options: &DetectOptions,
+    thresholds: LanguageThresholds,
+    clip: &Clip,
+) -> Result<Judged, DetectError> {
+    let mut judged = judge.judge(&clip.audio, options)?;
+    if let Some(threshold) = thresholds.of(clip.language) {
+        judged.classify_by(threshold);
+    }
+    Ok(judged)
 }
 
 /// Counts what was judged, and lets the shadow judge it.
@@ -235,10 +247,8 @@ fn finish(app: &AppState, judge: &Arc<dyn Judge>, done: Done) -> Bytes {
         let (queue, thresholds) = (app.queue.clone(), app.language_thresholds);
         tokio::spawn(async move {
             let job = move || {
-                if let Ok(mut judged) = shadow.judge(&clip.audio, &options) {
-                    if let Some(threshold) = thresholds.of(clip.language) {
-                        judged.classify_by(threshold);
-                    }
+                let judged = judge_by_language(&*shadow, &options, thresholds, &clip);
+                if let Ok(judged) = judged {
                     metrics.shadowed(&shadow.model().name, &judged, &answered);
                 }
             };

@@ -104,13 +104,13 @@ impl Pattern {
 }
 
 fn pattern(entry: &str) -> Option<Pattern> {
+    // The parser takes a star for part of a name.
+    let host = |name: &str| Host::parse(name).ok().filter(|_| !name.contains('*'));
     let Some(suffix) = entry.strip_prefix("*.") else {
-        // An empty label would be one that no address can have.
-        let host = Host::parse(entry).ok()?;
-        return Some(Pattern::Exactly(host));
+        return host(entry).map(Pattern::Exactly);
     };
     // A whole top-level domain is no list of hosts.
-    match Host::parse(suffix).ok()? {
+    match host(suffix)? {
         Host::Domain(name) if name.contains('.') => Some(Pattern::Below(format!(".{name}"))),
         _ => None,
     }
@@ -213,6 +213,7 @@ mod tests {
             "example.org/path",
             "a b",
             "*.10.0.0.1",
+            "a.*.org",
         ] {
             let error = allowed(bad, "").unwrap_err().to_string();
             assert!(error.starts_with("URL_HOSTS is"), "{error}");

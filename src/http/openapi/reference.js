@@ -37,18 +37,20 @@ function type(schema) {
   return text;
 }
 
-function example(value) {
+function example(label, value) {
   const shorten = (key, part) => (typeof part === "string" && part.length > 80 ? part.slice(0, 60) + "..." : part);
-  return element("pre", {}, element("code", {}, JSON.stringify(value, shorten, 2)));
+  // It may scroll, so the keyboard has to get there.
+  const attributes = { tabindex: "0", role: "region", "aria-label": label };
+  return element("pre", attributes, element("code", {}, JSON.stringify(value, shorten, 2)));
 }
 
 function contents(content) {
   const parts = element("div");
   for (const [media, body] of Object.entries(content || {})) {
     parts.append(element("p", {}, element("code", {}, media), ": ", type(body.schema)));
-    if (body.example !== undefined) parts.append(example(body.example));
+    if (body.example !== undefined) parts.append(example("Example, " + media, body.example));
     for (const [name, { value }] of Object.entries(body.examples || {})) {
-      parts.append(element("details", {}, element("summary", {}, "Example: " + name), example(value)));
+      parts.append(element("details", {}, element("summary", {}, "Example: " + name), example("Example, " + name, value)));
     }
   }
   return parts;
