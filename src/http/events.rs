@@ -72,6 +72,11 @@ pub struct Events {
 struct Structured {
     specversion: String,
     r#type: String,
+    // Every event has these; they say nothing that is needed here.
+    #[serde(rename = "id")]
+    _id: String,
+    #[serde(rename = "source")]
+    _source: String,
     #[serde(default)]
     data: Value,
 }

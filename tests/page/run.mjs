@@ -513,7 +513,7 @@ test('the reference of the API: all of it, readable, on a phone and in the dark'
     // axe-core comes in by the tests' own hand; the page's policy lets nothing else run.
     await accessible(page, name);
     await page.screenshot({ path: path.join(PICTURES, `${name}.png`) });
-    await page.locator('#detect').scrollIntoViewIfNeeded();
+    await page.locator('#detect').evaluate((section) => section.scrollIntoView());
     await page.screenshot({ path: path.join(PICTURES, `${name}-detect.png`) });
   }
 });

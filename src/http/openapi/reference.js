@@ -23,9 +23,9 @@ function type(schema) {
   }
   for (const [word, glue] of [["oneOf", " or "], ["anyOf", " or "], ["allOf", " and "]]) {
     if (!schema[word]) continue;
-    const parts = element("span");
-    schema[word].forEach((part, index) => parts.append(index ? glue : "", type(part)));
-    return parts;
+    // A part that only narrows another says nothing by itself.
+    const said = schema[word].map(type).filter((part) => word !== "allOf" || part !== "anything");
+    return element("span", {}, ...said.flatMap((part, index) => (index ? [glue, part] : [part])));
   }
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(", ");
   if (schema.const !== undefined) return JSON.stringify(schema.const);

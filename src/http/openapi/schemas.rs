@@ -232,8 +232,8 @@ fn stored_object() -> Value {
         "properties": {
             "bucket": {"type": "string"},
             "name": {"type": "string"},
-            "size": {"type": "string", "description": "Bytes."},
-            "md5Hash": {"type": "string", "contentEncoding": "base64"},
+            "size": {"type": ["string", "null"], "description": "Bytes."},
+            "md5Hash": {"type": ["string", "null"], "contentEncoding": "base64"},
         },
     })
 }
