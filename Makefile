@@ -70,6 +70,7 @@ lint: ## formatting, clippy on every feature, licences and sources of the depend
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --no-default-features --features server -- -D warnings
+	$(CARGO) clippy --no-default-features --features client -- -D warnings
 	$(CARGO) clippy --no-default-features --features lambda --bin lambda_api -- -D warnings
 	$(CARGO) clippy --no-default-features --features scorer --bin lambda_scorer -- -D warnings
 	$(CARGO) clippy --no-default-features --features server,lambda,scorer,otel --bins -- -D warnings
