@@ -68,6 +68,7 @@ pub struct Detection {
     pub evidence: Option<Evidence>,
 }
 
+#[cfg(feature = "http")]
 impl Detection {
     /// Gives the clip the class that this threshold gives it.
     pub(crate) fn classify_by(&mut self, threshold: f64) {

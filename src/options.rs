@@ -231,6 +231,7 @@ impl Judged {
     }
 
     /// Gives every verdict the class that this threshold gives it.
+    #[cfg(feature = "http")]
     pub(crate) fn classify_by(&mut self, threshold: f64) {
         match self {
             Judged::One(found) => found.detection.classify_by(threshold),

@@ -27,6 +27,7 @@ use super::problem::Problem;
 const WAITING: usize = 8192;
 
 /// What the writer is told.
+#[cfg_attr(not(feature = "audit"), expect(dead_code, reason = "nothing writes"))]
 enum Message {
     /// To be kept.
     Keep(Box<Entry>),
