@@ -2,7 +2,7 @@
 //!
 //! Loops over arrays are compiled for the oldest processor of an architecture unless told otherwise; one binary serves all
 //! of them here. What is inlined into [`wide`] is compiled several times, and the copy for this processor runs. No copy
-//! fuses a product with a sum or changes the order of a sum: values are the same to the bit.
+//! fuses a product with a sum or changes the order of a sum: they differ in no bit. (Transforms are a library's, which does.)
 
 use fearless_simd::{Level, Simd, dispatch};
 

@@ -7,8 +7,8 @@
 //! registers, with what vector instructions the processor has.
 //!
 //! The products are of whole numbers: weights have the 8 bits that an artifact holds, activations up to 16, with one scale
-//! for each frame. That is twice as fast as single precision, and sums of whole numbers do not depend on their order: a
-//! logit is the same to the bit on every processor.
+//! for each frame. That is twice as fast as single precision, and sums of whole numbers do not depend on their order: of the
+//! same frames, a logit is the same to the bit on every processor.
 
 use fearless_simd::{Level, dispatch, f32x16, i16x32, i32x16, prelude::*};
 
