@@ -28,7 +28,7 @@ pub async fn detect(
         return Err(payload::empty());
     }
     let form = Form::of(&parts.headers)?;
-    let bytes = body::read(body, app.body_limits).await?;
+    let bytes = body::read(body, &app.body_limits).await?;
     let payload = Payload::new(form, &parts.headers, bytes).await?;
     let order = Order {
         options: asked.options,

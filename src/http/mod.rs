@@ -11,6 +11,10 @@ pub mod body;
 #[cfg(feature = "server")]
 pub mod cache;
 pub mod config;
+#[cfg(feature = "server")]
+pub mod connections;
+#[cfg(feature = "lambda")]
+pub mod deadline;
 pub mod detect;
 pub mod drain;
 pub mod envelope;
@@ -18,6 +22,8 @@ pub mod explanation;
 pub mod health;
 pub mod judge;
 pub mod judging;
+#[cfg(feature = "server")]
+pub mod lockout;
 pub mod logging;
 #[cfg(feature = "server")]
 pub mod metrics;
@@ -40,6 +46,8 @@ pub mod server;
 pub mod service;
 #[cfg(feature = "server")]
 pub mod shared_store;
+#[cfg(feature = "lambda")]
+pub mod stage;
 #[cfg(feature = "server")]
 pub mod stream;
 #[cfg(feature = "otel")]

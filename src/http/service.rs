@@ -3,10 +3,17 @@
 use std::sync::Arc;
 
 use super::cache::{CacheSettings, VerdictCache};
-use super::config::ConfigError;
+use super::config::{ConfigError, parsed};
+use super::lockout::Lockout;
 use super::metrics::Metrics;
 use super::rate_limit::{Rate, RateLimiter};
 use super::shared_store::SharedStore;
+
+/// Wrong keys that an address may send by default.
+const WRONG_KEYS: Rate = Rate {
+    requests: 10,
+    seconds: 60,
+};
 
 /// Its settings.
 #[derive(Debug, Clone)]
@@ -15,12 +22,17 @@ pub struct ServiceConfig {
     pub cache: Option<CacheSettings>,
     /// How often a key may call; `None` is as often as it likes.
     pub rate: Option<Rate>,
+    /// How many wrong keys an address may send; `None` is as many as it likes.
+    pub wrong_keys: Option<Rate>,
+    /// Proxies between the callers and this server, whose notes on addresses are believed.
+    pub trusted_proxies: usize,
     /// Redis, for cache and limits.
     pub shared: Option<SharedStore>,
 }
 
 impl ServiceConfig {
-    /// Settings from `CACHE`, `CACHE_ENTRIES`, `CACHE_TTL`, `RATE_LIMIT` and `REDIS_URL`.
+    /// Settings from `CACHE`, `CACHE_ENTRIES`, `CACHE_TTL`, `RATE_LIMIT`, `WRONG_KEYS`, `TRUSTED_PROXIES` and
+    /// `REDIS_URL`.
     ///
     /// # Errors
     /// A value that cannot be used.
@@ -36,6 +48,14 @@ impl ServiceConfig {
         Ok(Self {
             cache: CacheSettings::from_vars(var)?,
             rate: Rate::from_var(var("RATE_LIMIT"))?,
+            wrong_keys: Rate::parsed("WRONG_KEYS", var("WRONG_KEYS"), WRONG_KEYS)?,
+            trusted_proxies: parsed(
+                "TRUSTED_PROXIES",
+                var("TRUSTED_PROXIES"),
+                "a number of proxies from 0 to 8",
+                |n| *n <= 8,
+            )?
+            .unwrap_or(0),
             shared: shared.transpose()?,
         })
     }
@@ -44,6 +64,12 @@ impl ServiceConfig {
     pub(super) fn cache(&self) -> Option<VerdictCache> {
         let settings = self.cache?;
         Some(VerdictCache::new(settings, self.shared.clone()))
+    }
+
+    /// What slows guessers of keys down, where something does.
+    pub(super) fn lockout(&self, metrics: &Arc<Metrics>) -> Option<Arc<Lockout>> {
+        let lockout = Lockout::new(self.wrong_keys?, self.trusted_proxies, Arc::clone(metrics));
+        Some(Arc::new(lockout))
     }
 
     /// The limiter, where there are limits.

@@ -74,7 +74,7 @@ pub async fn voice_detection(
     if body.is_end_stream() {
         return Err(payload::empty());
     }
-    let bytes = body::read(body, app.body_limits).await?;
+    let bytes = body::read(body, &app.body_limits).await?;
     // The language is part of the answer: it is read before the clip is decoded.
     let named = language(&bytes)?;
     let order = Order {
