@@ -93,10 +93,7 @@ impl<'a> Stream<'a> {
         const LAST: u8 = 0x80;
         let mut rest = bytes.get(4..)?;
         let mut info = None;
-        loop {
-            let &[kind, a, b, c, ref body @ ..] = rest else {
-                break;
-            };
+        while let &[kind, a, b, c, ref body @ ..] = rest {
             let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
             if kind & !LAST == INFO && info.is_none() {
                 info = body.get(..STREAMINFO);

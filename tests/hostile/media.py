@@ -6,7 +6,7 @@ import subprocess
 import zlib
 from pathlib import Path
 
-from bits import (Bits, box, chunk, constant, element, flac_block, flac_frame, fmt, frame_lengths, id3, opus_head, page, riff,
+from bits import (box, chunk, constant, element, flac_block, flac_frame, fmt, frame_lengths, id3, opus_head, page, riff,
                   streaminfo)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -443,5 +443,3 @@ def corpus(folder):
     for part in (truncated, flipped, wav, mp3, flac, mp4, ogg, matroska, adts, polyglots, masses):
         yield from part(whole)
 
-
-__all__ = ["corpus", "Bits"]

@@ -57,7 +57,7 @@ impl Default for Knows {
 
 impl Judge for Knows {
     fn detect(&self, audio: &[u8]) -> Result<Detection, DetectError> {
-        if audio.len() % 3 == 0 {
+        if audio.len().is_multiple_of(3) {
             return Err(DetectError::Audio(AudioError::NotAudio));
         }
         Ok(Detection {
