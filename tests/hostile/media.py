@@ -1,8 +1,10 @@
 """Bad audio files: (group, name, bytes, damaged). `damaged` files have lost something that ffmpeg is asked about, too; the
 others lie, and any problem or sane verdict will do. Everything is made here: nothing but ffmpeg and the clips is needed."""
+import json
 import random
 import struct
 import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -443,3 +445,17 @@ def corpus(folder):
     for part in (truncated, flipped, wav, mp3, flac, mp4, ogg, matroska, adts, polyglots, masses):
         yield from part(whole)
 
+
+def main(folder, only):
+    """Writes those whose group and name have `only` in them into `folder`, and index.json."""
+    index = []
+    for group, name, content, damaged in corpus(folder):
+        if only in f"{group} {name}":
+            path = folder / f"{group.replace(' ', '-')}-{name}"
+            path.write_bytes(content)
+            index.append([group, name, str(path), damaged])
+    (folder / "index.json").write_text(json.dumps(index))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])
