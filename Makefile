@@ -1,6 +1,6 @@
 # `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run serve local-aws test test-full test-page bench bench-smoke train evaluate fused evaluate-kernel evaluate-attacks evaluate-supply check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-ScorerFunction clean
+.PHONY: help run serve local-aws test test-full test-page bench bench-smoke train evaluate fused evaluate-kernel evaluate-attacks evaluate-supply check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-ScorerFunction fuzz fuzz-smoke hostile faults soak constant-time sbom reproducible advisories clean
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -76,6 +76,46 @@ lint: ## formatting, clippy on every feature, licences and sources of the depend
 	$(CARGO) clippy --no-default-features --features server,lambda,scorer,otel --bins -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --all-features check licenses bans sources; \
 	else echo "SKIPPED: cargo deny (cargo install cargo-deny --locked)"; fi
+
+# Seconds for each target: make fuzz TIME=1800 TARGETS=decode
+TIME ?= 300
+TARGETS ?=
+fuzz: ## every fuzz target for TIME seconds (TARGETS: some of them), by cargo-fuzz
+	scripts/fuzz $(TIME) $(TARGETS)
+
+fuzz-smoke: ## every fuzz target for 5 seconds
+	scripts/fuzz 5 $(TARGETS)
+
+# Of the profile that ships but for LTO: bounds of time and memory mean nothing in a debug build.
+SERVER = target/quick/voxproof
+.PHONY: $(SERVER)
+$(SERVER):
+	$(CARGO) build --profile quick --no-default-features --features server --bin voxproof
+
+hostile: $(SERVER) ## bad files, each in a process of its own, against bounds and ffmpeg; TABLE=docs/robustness.md writes it there
+	@if command -v ffmpeg >/dev/null; then tests/hostile/check.py --bin $(SERVER) $(if $(TABLE),--table $(TABLE)); \
+	else echo "SKIPPED: bad files (ffmpeg makes what they are made of)"; fi
+
+faults: $(SERVER) ## slow, broken and too many clients, no disk, no descriptors, no Redis: the real server stands
+	tests/load/faults.py --bin $(SERVER)
+
+MINUTES ?= 20
+soak: $(SERVER) ## twice as many callers as there is room for, for MINUTES
+	tests/load/soak.py --bin $(SERVER) --minutes $(MINUTES)
+
+constant-time: ## whether the time of a refusal tells how much of a key was right
+	$(CARGO) test --profile quick --no-default-features --features server --lib -- --ignored --nocapture cannot_be_timed
+
+sbom: ## the crates inside the server, as CycloneDX, into target/sbom
+	scripts/sbom
+
+reproducible: ## the server built twice in different folders, and compared
+	scripts/reproducible
+
+advisories: ## known vulnerabilities of dependencies; needs the network
+	@if ! $(CARGO) deny --version >/dev/null 2>&1; then echo "SKIPPED: advisories (cargo install cargo-deny --locked)"; \
+	elif $(CARGO) deny fetch db 2>/dev/null; then $(CARGO) deny --all-features check advisories; \
+	else echo "SKIPPED: advisories (the database cannot be fetched here)"; fi
 
 bench: ## benchmarks of every stage, and the tables and pictures of docs/performance.md
 	$(CARGO) bench

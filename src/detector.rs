@@ -166,7 +166,9 @@ impl DetectError {
             DetectError::Audio(AudioError::Empty) => "empty_audio",
             DetectError::Audio(AudioError::NotAudio) => "not_audio",
             DetectError::Audio(AudioError::Undecodable(_)) => "undecodable",
-            DetectError::Audio(AudioError::TooLong { .. }) => "too_long",
+            DetectError::Audio(AudioError::TooLong { .. } | AudioError::TooMuch { .. }) => {
+                "too_long"
+            }
             DetectError::Audio(AudioError::NotStereo { .. }) => "not_stereo",
             DetectError::OutsideRecording { .. } => "outside_recording",
             DetectError::Features(

@@ -250,6 +250,69 @@ async fn a_body_that_stalls_is_408() {
 }
 
 #[tokio::test]
+async fn a_connection_without_a_request_is_closed() {
+    let mut config = local(&[]);
+    config.connections.patience = Duration::from_millis(300);
+    let server = start(embedded(), config).await;
+    let clip = file(AI);
+    let whole = [head(clip.len(), "").as_bytes(), &clip].concat();
+    // Nothing, a letter that may be of either HTTP, half a head, and a whole request with nothing behind it.
+    for sent in [
+        &b""[..],
+        b"P",
+        b"PRI * HTTP/2.0\r\n",
+        b"POST /detect HTTP/1.1\r\nHost: he",
+        &whole,
+    ] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(sent).await.unwrap();
+        let mut rest = Vec::new();
+        let ended = timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
+        assert!(ended.expect("the server closes").is_ok());
+        let answered = rest.starts_with(b"HTTP/1.1 200");
+        assert_eq!(
+            answered,
+            sent.len() > 1000,
+            "{}",
+            String::from_utf8_lossy(sent)
+        );
+    }
+}
+
+#[tokio::test]
+async fn connections_have_a_bound_and_whoever_waits_is_served_in_turn() {
+    let mut config = local(&[]);
+    config.connections.most = 2;
+    let server = start(embedded(), config).await;
+    let first = TcpStream::connect(server.address).await.unwrap();
+    let _second = TcpStream::connect(server.address).await.unwrap();
+    // The system takes the third; the server does not until a place is free.
+    let mut third = send_clip(server.address).await;
+    assert!(
+        timeout(Duration::from_millis(300), third.read(&mut [0; 1]))
+            .await
+            .is_err()
+    );
+    drop(first);
+    assert!(answer(&mut third).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn guessers_are_known_by_their_connections_address() {
+    let server = start(embedded(), local(&[("WRONG_KEYS", "2/h")])).await;
+    let mut statuses = Vec::new();
+    for key in ["a", "b", "c", KEY] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream
+            .write_all(head(0, "").replace(KEY, key).as_bytes())
+            .await
+            .unwrap();
+        statuses.push(answer(&mut stream).await[9..12].to_owned());
+    }
+    assert_eq!(statuses, ["401", "401", "429", "429"]);
+}
+
+#[tokio::test]
 async fn http2_without_tls_is_answered() {
     let server = start(embedded(), local(&[])).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();

@@ -6,6 +6,7 @@ mod lambda_support;
 
 use std::collections::HashMap;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use lambda_support::{Function, Outcome, command};
 use serde_json::{Value, json};
@@ -169,6 +170,97 @@ fn bad_events_do_not_end_the_function() {
             assert!(answer["statusCode"].as_u64().unwrap() >= 400, "{answer}")
         }
     }
+    let (status, _, verdict) = answer(&mut function, &event("function-url"));
+    assert_eq!(status, 200);
+    assert_verdict(&verdict, 13);
+}
+
+/// Two readings of one request is what smuggling lives from: here an event's body and path are what is judged, whatever its
+/// headers say of length, coding, method, host or path.
+#[test]
+fn headers_cannot_say_another_request_than_the_event() {
+    let mut function = start();
+    for (header, value) in [
+        ("content-length", "0"),
+        ("content-length", "99999999"),
+        ("content-length", "5, 7"),
+        ("transfer-encoding", "chunked"),
+        ("transfer-encoding", "identity, chunked"),
+        ("x-http-method-override", "DELETE"),
+        ("x-original-url", "/health"),
+        ("x-rewrite-url", "/health"),
+        ("x-forwarded-prefix", "/other"),
+        ("x-forwarded-host", "evil.example"),
+        ("connection", "x-api-key, authorization"),
+        ("upgrade", "h2c"),
+        ("expect", "100-continue"),
+    ] {
+        for name in ["api-gateway-http-v2", "function-url", "alb"] {
+            let mut event: Value = serde_json::from_str(&event(name)).unwrap();
+            event["headers"][header] = json!(value);
+            let (status, _, verdict) = answer(&mut function, &event.to_string());
+            assert_eq!(status, 200, "{header} in {name}: {verdict}");
+            assert!(verdict["classification"].is_string(), "{header} in {name}");
+        }
+    }
+    // A REST API and a load balancer may send headers twice over, once as lists: a key counts in either, a wrong one
+    // beside it does not open anything, and no list of nothing is a key.
+    let name = "api-gateway-rest-v1";
+    for (single, multiple, expected) in [
+        (json!({}), json!({"X-API-Key": ["local-key"]}), 200),
+        (json!({"X-API-Key": "local-key"}), json!({}), 200),
+        (
+            json!({"X-API-Key": "wrong"}),
+            json!({"X-API-Key": ["wrong"]}),
+            401,
+        ),
+        (json!({}), json!({"X-API-Key": ["wrong", "worse"]}), 401),
+        (json!({}), json!({"X-API-Key": []}), 401),
+        (json!({}), json!({"X-API-Key": [""]}), 401),
+    ] {
+        let mut event: Value = serde_json::from_str(&event(name)).unwrap();
+        let mut headers = single.as_object().unwrap().clone();
+        headers.insert("Content-Type".into(), json!("application/json"));
+        headers.insert("Host".into(), json!("voxproof.example"));
+        let mut lists = multiple.as_object().unwrap().clone();
+        lists.insert("Content-Type".into(), json!(["application/json"]));
+        event["headers"] = headers.into();
+        event["multiValueHeaders"] = lists.into();
+        let (status, _, body) = answer(&mut function, &event.to_string());
+        assert_eq!(status, expected, "{single} {multiple}: {body}");
+    }
+    // Nor does a path lead elsewhere by its spelling.
+    for path in [
+        "/v1//detect",
+        "/v1/../v1/detect",
+        "/v1/detect%2f..%2fhealth",
+        "/v1/detect%00",
+        "/v1/detect;a=b",
+        "/health/../v1/models",
+        "/v1%2fmodels",
+    ] {
+        let event = changed("api-gateway-http-v2", &[("/rawPath", json!(path))]);
+        let (status, _, body) = answer(&mut function, &event);
+        assert_eq!(status, 404, "{path}: {body}");
+    }
+    let headers = json!({"authorization": "Bearer local-key\r\nX-Admin: yes", "host": "here"});
+    let event = changed("function-url", &[("/headers", headers)]);
+    match function.invoke(&event) {
+        Outcome::Error(error) => assert!(error["errorType"].is_string(), "{error}"),
+        Outcome::Response(answer) => assert_ne!(answer["statusCode"], 200, "{answer}"),
+    }
+}
+
+#[test]
+fn what_takes_too_long_is_answered_before_the_function_is_killed() {
+    let mut function = start();
+    // Less than what is kept for the answer: nothing is waited for.
+    function.timeout = Duration::from_millis(400);
+    let (status, headers, problem) = answer(&mut function, &event("function-url"));
+    assert_eq!((status, &problem["code"]), (503, &json!("overloaded")));
+    assert_eq!(headers["retry-after"], "1");
+    assert!(!problem["request_id"].as_str().unwrap().is_empty());
+    function.timeout = Duration::from_secs(900);
     let (status, _, verdict) = answer(&mut function, &event("function-url"));
     assert_eq!(status, 200);
     assert_verdict(&verdict, 13);

@@ -1,4 +1,4 @@
-//! FLAC, OGG, WebM, M4A and ADTS files: Symphonia takes them apart and decodes all but Opus.
+//! OGG, WebM, M4A and ADTS files: Symphonia takes them apart and decodes all but Opus.
 
 use std::io::Cursor;
 
@@ -9,15 +9,15 @@ use symphonia::core::codecs::audio::well_known::{
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoderOptions};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::{FormatOptions, FormatReader};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
 use symphonia::core::packet::Packet;
-use symphonia::default::formats::{AdtsReader, FlacReader, IsoMp4Reader, MkvReader, OggReader};
+use symphonia::default::formats::{AdtsReader, IsoMp4Reader, MkvReader, OggReader};
 
 use super::decode::{AudioError, SourceFormat};
 use super::opus::OpusStream;
 use super::sink::{Depth, Sink};
 use super::sniff::Container;
-use super::trim;
+use super::{mp4, trim};
 
 /// Packets in a row that may fail before the rest is given up: damage is skipped, rubbish is not worked through.
 const MAX_FAILURES: usize = 1_000;
@@ -28,6 +28,11 @@ pub(super) fn decode(
     container: Container,
     sink: &mut Sink,
 ) -> Result<SourceFormat, AudioError> {
+    let mended = match container {
+        Container::Mp4 => mp4::mended(bytes),
+        _ => None,
+    };
+    let bytes = mended.as_deref().unwrap_or(bytes);
     let mut reader = open(bytes, container).map_err(undecodable)?;
     let (track, parameters) = reader
         .tracks()
@@ -57,15 +62,20 @@ pub(super) fn decode(
 }
 
 fn open(bytes: &[u8], container: Container) -> Result<Box<dyn FormatReader + '_>, Error> {
-    let source = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
+    let source: Box<dyn MediaSource> = match container {
+        // As a stream, whose length is not known: of a file that is cut short, what there is is read, and no index leads to
+        // where nothing is.
+        Container::Matroska => Box::new(ReadOnlySource::new(bytes)),
+        _ => Box::new(Cursor::new(bytes)),
+    };
+    let source = MediaSourceStream::new(source, Default::default());
     let options = FormatOptions::default();
     Ok(match container {
-        Container::Flac => Box::new(FlacReader::try_new(source, options)?),
         Container::Ogg => Box::new(OggReader::try_new(source, options)?),
         Container::Matroska => Box::new(MkvReader::try_new(source, options)?),
         Container::Mp4 => Box::new(IsoMp4Reader::try_new(source, options)?),
         Container::Adts => Box::new(AdtsReader::try_new(source, options)?),
-        Container::Wav | Container::Mp3 => {
+        Container::Wav | Container::Mp3 | Container::Flac => {
             return Err(Error::Unsupported("not a Symphonia container"));
         }
     })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::sink::Sink;
 use super::sniff::{Container, sniff};
-use super::{Waveform, container, mp3, wav};
+use super::{Waveform, container, flac, mp3, wav};
 
 /// Bounds enforced while decoding.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +44,15 @@ pub enum AudioError {
     TooLong {
         /// The limit that was passed, in seconds.
         limit_seconds: f64,
+    },
+    /// Decoding passed the limit on samples of all channels together, which high rates and many channels reach before the
+    /// one on duration.
+    #[error(
+        "the audio holds more than {most} samples, all channels together; send it at a lower sample rate or with fewer channels"
+    )]
+    TooMuch {
+        /// The limit that was passed.
+        most: u64,
     },
     /// One channel of two was asked for, and there are not two.
     #[error("one side of a stereo recording was asked for; this one has {channels} channel(s)")]
@@ -144,6 +153,7 @@ fn decode_unguarded(
     let mut format = match container {
         Container::Mp3 => mp3::decode(body, &mut sink),
         Container::Wav => wav::decode(body, &mut sink),
+        Container::Flac => flac::decode(body, &mut sink),
         other => container::decode(body, other, &mut sink),
     }?;
     // What the decoder found counts, not what the header said.

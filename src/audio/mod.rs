@@ -1,14 +1,16 @@
 //! Bytes of any accepted container -> mono waveform at 22,050 Hz, in memory.
 //!
 //! ```text
-//! bytes -> sniff -> mp3 | wav | container (-> opus) -> sink: depth, mean of channels, bound -> resample -> waveform
+//! bytes -> sniff -> mp3 | wav | flac | container (-> opus) -> sink: depth, mean of channels, bound -> resample -> waveform
 //! ```
 
 mod container;
 mod decode;
+mod flac;
 #[cfg(feature = "server")]
 mod live;
 mod mp3;
+mod mp4;
 mod opus;
 mod resample;
 mod sink;

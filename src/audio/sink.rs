@@ -7,6 +7,10 @@ use super::resample::Resampler;
 /// Source rates that are accepted, in Hz. Below, no speech is left to judge; above, nothing records.
 const RATES: std::ops::RangeInclusive<u32> = 4_000..=384_000;
 
+/// Samples a second of all channels together that a clip of the longest duration may have: 96 kHz in stereo. A file of a
+/// hundred kilobytes can hold minutes of eight channels at 384 kHz, which would keep a core for seconds.
+const DENSEST: f64 = 192_000.0;
+
 /// What becomes of decoded samples before they are mixed.
 ///
 /// The replaced stack (pydub, with ffmpeg) wrote MP3 and AAC to a 16-bit WAV file, and everything else at the source's
@@ -30,6 +34,8 @@ pub(super) struct Sink<'a> {
     frames: u64,
     /// Sample frames that are accepted at the source's rate.
     most_frames: u64,
+    /// Samples of all channels taken so far.
+    samples: u64,
     mono: Vec<f32>,
 }
 
@@ -42,6 +48,7 @@ impl<'a> Sink<'a> {
             stream: None,
             frames: 0,
             most_frames: 0,
+            samples: 0,
             mono: Vec::new(),
         }
     }
@@ -69,7 +76,7 @@ impl<'a> Sink<'a> {
     /// Takes one block: `planes` has a slice of equal length for each channel.
     ///
     /// # Errors
-    /// [`AudioError::TooLong`] as soon as the clip passes the limit; [`AudioError::NotStereo`] where a side is wanted of
+    /// [`AudioError::TooLong`] or [`AudioError::TooMuch`] as soon as the clip passes a limit; [`AudioError::NotStereo`] where a side is wanted of
     /// other than two channels.
     pub(super) fn push(&mut self, planes: &[&[f32]], depth: Depth) -> Result<(), AudioError> {
         let (Some((_, resampler)), Some(first)) = (&mut self.stream, planes.first()) else {
@@ -80,6 +87,12 @@ impl<'a> Sink<'a> {
             return Err(AudioError::TooLong {
                 limit_seconds: self.limits.max_duration.as_secs_f64(),
             });
+        }
+        self.samples += (first.len() * planes.len()) as u64;
+        // Casting saturates, as above.
+        let most = (self.limits.max_duration.as_secs_f64() * DENSEST) as u64;
+        if self.samples > most {
+            return Err(AudioError::TooMuch { most });
         }
         let taken = match (self.side, planes) {
             (Side::Mean, _) => planes,

@@ -69,7 +69,7 @@ pub async fn batch(State(app): State<AppState>, request: Request) -> Result<Resp
     if body.is_end_stream() {
         return Err(empty());
     }
-    let bytes = body::read(body, app.body_limits).await?;
+    let bytes = body::read(body, &app.body_limits).await?;
     let Body { clips } =
         serde_json::from_slice(&bytes).map_err(|error| invalid_json(&error, EXPECTED))?;
     drop(bytes);

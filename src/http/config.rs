@@ -4,8 +4,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::{HeaderValue, Uri};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::auth::{Access, Keys};
+#[cfg(feature = "server")]
+use super::connections::ConnectionLimits;
 #[cfg(feature = "server")]
 use super::service::ServiceConfig;
 use crate::language::{Language, LanguageThresholds};
@@ -42,6 +45,9 @@ pub struct HttpConfig {
     pub read_timeout: Duration,
     /// Longest wait for answers in flight when shutting down.
     pub shutdown_grace: Duration,
+    /// Bounds of connections.
+    #[cfg(feature = "server")]
+    pub connections: ConnectionLimits,
     /// What the server alone does.
     #[cfg(feature = "server")]
     pub service: ServiceConfig,
@@ -102,7 +108,9 @@ impl HttpConfig {
                 .map(|value| value.trim().to_owned())
                 .filter(|value| !value.is_empty())
         };
-        let keys = var("API_KEY").map_or(Ok(Keys::default()), |list| keys(&list))?;
+        // Wiped when its hashes are made; what the environment itself holds, the system keeps.
+        let list = lookup("API_KEY").map(SecretString::from);
+        let keys = list.map_or(Ok(Keys::default()), |list| keys(list.expose_secret()))?;
         let access = match (no_auth, keys.is_empty()) {
             (true, _) => Access::Open,
             (false, true) => return Err(ConfigError::NoKeys),
@@ -128,6 +136,8 @@ impl HttpConfig {
             queue_length: workers * QUEUE_PER_WORKER,
             read_timeout: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(25),
+            #[cfg(feature = "server")]
+            connections: ConnectionLimits::default(),
             #[cfg(feature = "server")]
             service: ServiceConfig::from_vars(var)?,
         })

@@ -31,7 +31,7 @@ pub async fn detect(
             return Err(payload::empty());
         }
         let form = Form::of(&parts.headers)?;
-        let bytes = body::read(body, app.body_limits).await?;
+        let bytes = body::read(body, &app.body_limits).await?;
         Payload::new(form, &parts.headers, bytes).await?
     };
     let order = Order {
@@ -49,14 +49,14 @@ pub async fn detect(
 
 /// The file at `url`, where this server fetches any.
 async fn fetched(app: &AppState, url: &str, body: Body) -> Result<Bytes, Problem> {
-    let sent = body::read(body, app.body_limits).await?;
+    let sent = body::read(body, &app.body_limits).await?;
     if !sent.is_empty() {
         let detail = "send the audio as the body or its address as url, not both";
         return Err(Problem::new(Code::InvalidRequest, detail));
     }
     #[cfg(feature = "server")]
     if let Some(fetcher) = &app.fetcher {
-        return fetcher.fetch(url, app.body_limits).await;
+        return fetcher.fetch(url, &app.body_limits).await;
     }
     let _ = url;
     let detail = "this server fetches nothing: send the audio itself";

@@ -118,10 +118,10 @@ pub async fn events(State(app): State<AppState>, request: Request) -> Result<Sta
     let (parts, body) = request.into_parts();
     let limits = BodyLimits {
         max_bytes: MAX_EVENT_BYTES,
-        ..app.body_limits
+        ..app.body_limits.clone()
     };
     let kind = Kind::of(&parts.headers)?;
-    let bytes = body::read(body, limits).await?;
+    let bytes = body::read(body, &limits).await?;
     let Some(object) = kind.object(&bytes)? else {
         return Ok(StatusCode::NO_CONTENT);
     };

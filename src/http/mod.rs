@@ -13,6 +13,10 @@ pub mod body;
 #[cfg(feature = "server")]
 pub mod cache;
 pub mod config;
+#[cfg(feature = "server")]
+pub mod connections;
+#[cfg(feature = "lambda")]
+pub mod deadline;
 pub mod detect;
 pub mod drain;
 pub mod envelope;
@@ -24,6 +28,8 @@ pub mod fetch;
 pub mod health;
 pub mod judge;
 pub mod judging;
+#[cfg(feature = "server")]
+pub mod lockout;
 pub mod logging;
 #[cfg(feature = "server")]
 pub mod metrics;
@@ -46,6 +52,8 @@ pub mod server;
 pub mod service;
 #[cfg(feature = "server")]
 pub mod shared_store;
+#[cfg(feature = "lambda")]
+pub mod stage;
 #[cfg(feature = "server")]
 pub mod stream;
 #[cfg(feature = "otel")]

@@ -49,8 +49,20 @@ impl Rate {
     /// # Errors
     /// It is neither.
     pub fn from_var(value: Option<String>) -> Result<Option<Self>, ConfigError> {
+        Self::parsed("RATE_LIMIT", value, Self::default())
+    }
+
+    /// The rate that a variable says, or this one where it says none; `None` for `off`.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn parsed(
+        variable: &'static str,
+        value: Option<String>,
+        default: Self,
+    ) -> Result<Option<Self>, ConfigError> {
         let Some(text) = value else {
-            return Ok(Some(Self::default()));
+            return Ok(Some(default));
         };
         if text == "off" {
             return Ok(None);
@@ -66,7 +78,7 @@ impl Rate {
             Some(Self { requests, seconds })
         });
         rate.map(Some).ok_or_else(|| ConfigError::BadValue {
-            variable: "RATE_LIMIT",
+            variable,
             found: format!("'{text}'"),
             accepted: "off, or requests a second, minute or hour such as 600/min",
         })
@@ -207,5 +219,26 @@ mod tests {
             used.push((standing.used, standing.reset));
         }
         assert_eq!(used, [(1, 10), (2, 6), (1, 5), (3, 1), (1, 10)]);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_jumps_neither_locks_out_nor_piles_up() {
+        let rate = Rate {
+            requests: 2,
+            seconds: 10,
+        };
+        let limiter = RateLimiter::new(rate, None, Arc::default());
+        let caller = Caller([1; 32]);
+        let mut standings = Vec::new();
+        // Forwards by a year, back by a century, to 1970, and on from there.
+        for at in [1_000_000_000, 1_031_536_000, 0, 1, u64::MAX / 20, 2] {
+            standings.push(limiter.count(caller, Duration::from_secs(at)).await);
+        }
+        assert!(
+            standings
+                .iter()
+                .all(|s| s.used <= 2 && (1..=10).contains(&s.reset))
+        );
+        assert_eq!(limiter.counts.lock().unwrap().len(), 1);
     }
 }

@@ -20,7 +20,7 @@ use tower_http::cors::{AllowOrigin, Any as AnyOrigin, CorsLayer};
 use super::audit::AuditLog;
 use super::auth::{X_API_KEY, require_key};
 use super::batch::batch;
-use super::body::BodyLimits;
+use super::body::{BodyLimits, Memory};
 #[cfg(feature = "server")]
 use super::cache::VerdictCache;
 use super::config::{CorsOrigins, HttpConfig};
@@ -33,6 +33,8 @@ use super::events::{EventAccess, Events, events as take_events};
 use super::fetch::Fetcher;
 use super::health::{health, ready};
 use super::judge::Judge;
+#[cfg(feature = "server")]
+use super::lockout::guard;
 #[cfg(feature = "server")]
 use super::metrics::{Metrics, count, metrics as all_metrics};
 use super::models::{Models, models as models_served};
@@ -77,6 +79,8 @@ pub struct AppState {
     pub workers: usize,
     /// Bounds of a request's body.
     pub body_limits: BodyLimits,
+    /// What uploads into a folder may take of the memory together.
+    pub upload_memory: Memory,
     /// Where uploads and results live, if anywhere.
     pub storage: Option<Arc<Storage>>,
     /// What operators collect.
@@ -125,6 +129,7 @@ pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storag
     let body_limits = BodyLimits {
         max_bytes: config.max_body_bytes,
         idle: config.read_timeout,
+        memory: Memory::for_bodies_of(config.max_body_bytes),
     };
     #[cfg(feature = "server")]
     let events = storage.as_ref().map(|storage| {
@@ -141,11 +146,16 @@ pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storag
             bucket: storage.uploads_bucket.clone(),
         }
     });
+    // As the scorer's: together no more than the largest one that is accepted.
+    let largest = storage
+        .as_ref()
+        .map_or(0, |storage| storage.max_object_bytes);
     let app = AppState {
         models: Arc::new(models),
         queue: Queue::new(config.workers, config.queue_length),
         workers: config.workers.max(1),
-        body_limits,
+        body_limits: body_limits.clone(),
+        upload_memory: Memory::new(usize::try_from(largest).unwrap_or(usize::MAX)),
         storage,
         #[cfg(feature = "server")]
         metrics: Arc::clone(&metrics),
@@ -192,9 +202,16 @@ pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storag
         None => (keyed, compatible),
     };
     let keyed = keyed.route_layer(from_fn_with_state(config.access.clone(), require_key));
-    let compatible = compatible
-        .route_layer(from_fn_with_state(config.access.clone(), require_key))
-        .route_layer(from_fn(as_fault));
+    let compatible = compatible.route_layer(from_fn_with_state(config.access.clone(), require_key));
+    #[cfg(feature = "server")]
+    let (keyed, compatible) = match config.service.lockout(&metrics) {
+        Some(lockout) => (
+            keyed.route_layer(from_fn_with_state(Arc::clone(&lockout), guard)),
+            compatible.route_layer(from_fn_with_state(lockout, guard)),
+        ),
+        None => (keyed, compatible),
+    };
+    let compatible = compatible.route_layer(from_fn(as_fault));
     let api = Router::new()
         .route("/health", get(health))
         .route("/ready", get(ready))
@@ -227,6 +244,8 @@ pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storag
     };
     #[cfg(feature = "server")]
     let router = router.layer(from_fn_with_state(metrics, count));
+    #[cfg(feature = "lambda")]
+    let router = router.layer(from_fn(super::deadline::within_deadline));
     let router = router.layer(from_fn(envelope));
     #[cfg(feature = "otel")]
     let router = router.layer(from_fn(super::traces::traced));

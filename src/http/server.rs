@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
 use super::audit::AuditLog;
 use super::config::HttpConfig;
+use super::connections::{ConnectionLimits, Connections};
 use super::judge::Judge;
 use super::models::Models;
 use super::router::router_of;
@@ -28,6 +27,7 @@ pub struct Server {
     router: Router,
     grace: Duration,
     audit: Option<AuditLog>,
+    limits: ConnectionLimits,
 }
 
 impl Server {
@@ -73,6 +73,7 @@ impl Server {
             router: router_of(models, config, storage),
             grace: config.shutdown_grace,
             audit: config.service.audit.clone(),
+            limits: config.connections,
         })
     }
 
@@ -90,31 +91,24 @@ impl Server {
     /// # Errors
     /// The listener fails.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        let (stop, stopping) = oneshot::channel::<()>();
-        let signalled = async move {
-            shutdown.await;
-            tracing::info!("shutting down");
-            let _ = stop.send(());
-        };
-        let out_of_grace = async move {
-            let _ = stopping.await;
-            tokio::time::sleep(self.grace).await;
-        };
-        // Answers are small: waiting to fill a packet only delays them.
-        let listener = self.listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        let served = tokio::select! {
-            served = axum::serve(listener, self.router).with_graceful_shutdown(signalled) => served,
-            () = out_of_grace => {
-                tracing::warn!("some connections did not end in time");
-                Ok(())
-            }
-        };
+        let connections = Connections::new(self.router, self.limits);
+        tokio::select! {
+            never = connections.accept_all(&self.listener) => match never {},
+            () = shutdown => {}
+        }
+        tracing::info!("shutting down");
+        // What is not accepted yet is refused, and finds another server.
+        drop(self.listener);
+        if tokio::time::timeout(self.grace, connections.end())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some connections did not end in time");
+        }
         if let Some(audit) = self.audit {
             audit.finish(LAST_ENTRIES).await;
         }
-        served
+        Ok(())
     }
 }
 

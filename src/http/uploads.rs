@@ -89,7 +89,7 @@ pub(super) fn storage_fault(error: &StoreError) -> Problem {
 pub async fn upload(State(app): State<AppState>, request: Request) -> Result<Response, Problem> {
     let storage = storage(&app)?;
     let (parts, body) = request.into_parts();
-    let bytes = body::read(body, app.body_limits).await?;
+    let bytes = body::read(body, &app.body_limits).await?;
     let wanted: Wanted =
         serde_json::from_slice(&bytes).map_err(|error| invalid_json(&error, EXPECTED))?;
     let content_type = HeaderValue::from_str(&wanted.content_type).ok();
@@ -275,9 +275,10 @@ pub async fn receive(
     }
     let limits = BodyLimits {
         max_bytes: usize::try_from(issued.content_length).unwrap_or(usize::MAX),
-        ..app.body_limits
+        idle: app.body_limits.idle,
+        memory: app.upload_memory.clone(),
     };
-    let bytes = body::read(body, limits).await?;
+    let bytes = body::read(body, &limits).await?;
     if bytes.len() as u64 != issued.content_length {
         return Err(Problem::new(
             Code::InvalidRequest,

@@ -75,7 +75,7 @@ pub async fn voice_detection(
     if body.is_end_stream() {
         return Err(payload::empty());
     }
-    let bytes = body::read(body, app.body_limits).await?;
+    let bytes = body::read(body, &app.body_limits).await?;
     let order = Order {
         options: DetectOptions {
             detail: Detail::Warnings,

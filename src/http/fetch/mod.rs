@@ -86,7 +86,7 @@ impl Fetcher {
     /// `invalid_request`: it is no address; `url_not_allowed`: it, or where it leads, may not be fetched;
     /// `url_unreachable`: nothing came, or something else than a file; `too_large`: more bytes than a body may have;
     /// `overloaded`: as many clips are fetched as may be at a time.
-    pub async fn fetch(&self, url: &str, limits: BodyLimits) -> Result<Bytes, Problem> {
+    pub async fn fetch(&self, url: &str, limits: &BodyLimits) -> Result<Bytes, Problem> {
         let inner = &self.0;
         let Ok(_place) = inner.places.try_acquire() else {
             return Err(Problem::new(
@@ -103,7 +103,7 @@ impl Fetcher {
 }
 
 impl Inner {
-    async fn walk(&self, url: &str, limits: BodyLimits) -> Result<Bytes, Problem> {
+    async fn walk(&self, url: &str, limits: &BodyLimits) -> Result<Bytes, Problem> {
         let no_url = || {
             let detail = format!(
                 "url must be an address such as https://example.org/clip.mp3, at most {MAX_URL} bytes"
@@ -142,7 +142,7 @@ fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<Option<&str>> {
         .then(|| headers.get(LOCATION)?.to_str().ok())
 }
 
-async fn read(body: Body, limits: BodyLimits) -> Result<Bytes, Problem> {
+async fn read(body: Body, limits: &BodyLimits) -> Result<Bytes, Problem> {
     body::read(body, limits)
         .await
         .map_err(|problem| match problem.code() {
@@ -153,6 +153,8 @@ async fn read(body: Body, limits: BodyLimits) -> Result<Bytes, Problem> {
                     limits.max_bytes
                 ),
             ),
+            // Other bodies have the memory: no fault of the host's.
+            Code::Overloaded => problem,
             _ => Fault::Unreachable("it broke off").into(),
         })
 }

@@ -1,0 +1,2 @@
+#![no_main]
+voxproof_fuzz::target!(resample);

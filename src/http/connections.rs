@@ -1,0 +1,158 @@
+//! Connections of a listener: how many there may be, how long one may be without a request, and their end.
+//!
+//! `axum::serve` sets no timer: a client that opens connections and says nothing, or a letter a minute, would keep them for
+//! ever, and with them the process's file descriptors.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceExt;
+
+/// Connections at a time; more wait in the system's queue. An idle one takes some 20 KB.
+pub const MOST: usize = 2048;
+
+/// How long a connection may be without a request's whole head, between two requests as well. Longer than the 60 s that load
+/// balancers keep idle connections for, which would otherwise send into one that is being closed.
+pub const PATIENCE: Duration = Duration::from_secs(75);
+
+/// Streams of one HTTP/2 connection at a time.
+const STREAMS: u32 = 64;
+
+/// How long nothing is accepted after the system had no file descriptor left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Bounds of connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// Connections at a time.
+    pub most: usize,
+    /// How long one may be without a request's whole head.
+    pub patience: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            most: MOST,
+            patience: PATIENCE,
+        }
+    }
+}
+
+/// Accepts connections and serves them.
+pub(super) struct Connections {
+    router: Router,
+    builder: Builder<TokioExecutor>,
+    places: Arc<Semaphore>,
+    patience: Duration,
+    graceful: GracefulShutdown,
+}
+
+impl Connections {
+    pub(super) fn new(router: Router, limits: ConnectionLimits) -> Self {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.patience);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            // A peer that is gone does not answer the pings.
+            .keep_alive_interval(limits.patience)
+            .max_concurrent_streams(STREAMS)
+            // WebSockets over HTTP/2.
+            .enable_connect_protocol();
+        Self {
+            router,
+            builder,
+            places: Arc::new(Semaphore::new(limits.most)),
+            patience: limits.patience,
+            graceful: GracefulShutdown::new(),
+        }
+    }
+
+    /// Accepts until dropped; never returns.
+    pub(super) async fn accept_all(&self, listener: &TcpListener) -> Infallible {
+        loop {
+            // The semaphore is never closed; were it, there would be no bound.
+            let place = Arc::clone(&self.places).acquire_owned().await.ok();
+            match listener.accept().await {
+                Ok((stream, peer)) => self.serve(stream, peer, place),
+                Err(error) if of_one_connection(&error) => {}
+                Err(error) => {
+                    // No descriptors or memory left: connections that end give some back.
+                    tracing::error!(%error, "cannot accept connections");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn serve(&self, stream: TcpStream, peer: SocketAddr, place: Option<OwnedSemaphorePermit>) {
+        // Answers are small: waiting to fill a packet only delays them.
+        let _ = stream.set_nodelay(true);
+        let asked = Arc::new(AtomicBool::new(false));
+        let service = {
+            let (router, asked) = (self.router.clone(), Arc::clone(&asked));
+            tower::service_fn(move |request: Request<hyper::body::Incoming>| {
+                asked.store(true, Ordering::Relaxed);
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(ConnectInfo(peer));
+                router.clone().oneshot(request)
+            })
+        };
+        let connection = self
+            .builder
+            .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
+            .into_owned();
+        let connection = self.graceful.watch(connection);
+        let patience = self.patience;
+        tokio::spawn(async move {
+            // The library's own timer starts once it knows which HTTP is spoken: a letter would hold it off for ever.
+            let never_asked = async {
+                tokio::time::sleep(patience).await;
+                if asked.load(Ordering::Relaxed) {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                ended = connection => {
+                    if let Err(error) = ended {
+                        tracing::trace!(error, "a connection ended");
+                    }
+                }
+                () = never_asked => {}
+            }
+            drop(place);
+        });
+    }
+
+    /// Ends idle connections now and the others after the answer that they wait for; returns when all have ended.
+    pub(super) async fn end(self) {
+        self.graceful.shutdown().await;
+    }
+}
+
+/// Whether the fault is of the connection that was to be accepted rather than of accepting.
+fn of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionRefused | ConnectionAborted | ConnectionReset | Interrupted
+    )
+}
