@@ -18,7 +18,9 @@ fn detail(code: Code) -> Option<&'static str> {
         Code::NotFound => "there is no upload with this id",
         Code::AlreadyUploaded => "this upload was made before; POST /uploads gives another address",
         Code::UploadExpired => "the address has expired; POST /uploads gives another",
-        Code::RequestTimeout => "nothing more of the body arrived for 30 s, or less than 8000 bytes a second",
+        Code::RequestTimeout => {
+            "nothing more of the body arrived for 30 s, or less than 8000 bytes a second"
+        }
         Code::TooLarge => "the body is larger than 10485760 bytes, the most that is accepted",
         Code::TooLong => "the audio is longer than 600 s, the most that is accepted",
         Code::NotAudio => {
