@@ -122,7 +122,7 @@ bench: ## benchmarks of every stage, and the tables and pictures of docs/perform
 	benches/page
 
 bench-smoke: ## every benchmark for a moment, and voxproof beside the stack that it replaces: that they run, never how fast
-	$(CARGO) test --all-features --benches
+	$(CARGO) test --all-features --bench '*'
 	$(CARGO) build --all-features --bin voxproof
 	benches/compare --smoke --bin target/debug/voxproof
 
