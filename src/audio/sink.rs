@@ -76,8 +76,8 @@ impl<'a> Sink<'a> {
     /// Takes one block: `planes` has a slice of equal length for each channel.
     ///
     /// # Errors
-    /// [`AudioError::TooLong`] or [`AudioError::TooMuch`] as soon as the clip passes a limit; [`AudioError::NotStereo`] where a side is wanted of
-    /// other than two channels.
+    /// [`AudioError::TooLong`] or [`AudioError::TooMuch`] as soon as the clip passes a limit; [`AudioError::NotStereo`] where a
+    /// side is wanted of other than two channels.
     pub(super) fn push(&mut self, planes: &[&[f32]], depth: Depth) -> Result<(), AudioError> {
         let (Some((_, resampler)), Some(first)) = (&mut self.stream, planes.first()) else {
             return Ok(());

@@ -15,9 +15,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use moka::sync::Cache;
-use sha2::{Digest, Sha256};
 
-use super::auth::presented;
+use super::auth::{digest, presented};
 use super::metrics::Metrics;
 use super::problem::{Code, Problem};
 use super::rate_limit::Rate;
@@ -91,7 +90,7 @@ pub async fn guard(State(lockout): State<Arc<Lockout>>, request: Request, next: 
     let address =
         peer.map(|ConnectInfo(peer)| client(peer.ip(), request.headers(), lockout.proxies));
     let keys: Vec<[u8; 32]> = presented(request.headers())
-        .map(|key| Sha256::digest(key).into())
+        .map(|key| digest(&key))
         .collect();
     let (Some(address), false) = (address, keys.is_empty()) else {
         return next.run(request).await;

@@ -92,12 +92,7 @@ pub fn attacks() -> Vec<Attack> {
             rate,
             interpolation,
         };
-        let how = match interpolation {
-            Interpolation::BandLimited => "",
-            Interpolation::Linear => ", on straight lines",
-        };
-        let strength = format!("through {rate} Hz{how}");
-        add("resampling", strength, vec![Step::Resampling(step)]);
+        add("resampling", step.to_string(), vec![Step::Resampling(step)]);
     }
     let line = Step::Telephone(Telephone { law: Law::Mu });
     add("telephone", "mu-law".into(), vec![line]);
@@ -164,7 +159,7 @@ fn playback() -> Vec<Step> {
 ///
 /// # Errors
 /// [`TrainingError`] if a sampled clip cannot be read again, or a model cannot be fitted.
-pub(super) fn measure<R: Clone + Send + Sync, W: Default>(
+pub(super) fn measure<R: Clone + Default + Send + Sync, W: Default>(
     corpus: &Corpus<R>,
     folds: &[Fold],
     each: usize,
@@ -211,15 +206,13 @@ pub(super) fn measure<R: Clone + Send + Sync, W: Default>(
         .map_init(Default::default, attacked)
         .collect::<Result<_, TrainingError>>()?;
 
-    // What could not be judged has the clip's own row in its place, and its score is left out below.
-    let mut conditions = vec![corpus.rows.clone(); attacks.len()];
+    // Rows of the tested clips alone. What could not be judged has the clip's own in its place, and its score is left out below.
+    let mut conditions = vec![vec![R::default(); corpus.clips.len()]; attacks.len()];
     let mut judged = vec![vec![true; corpus.clips.len()]; attacks.len()];
     for (&index, rows) in tested.iter().zip(rows) {
         for (attack, row) in rows.into_iter().enumerate() {
             judged[attack][index] = row.is_some();
-            if let Some(row) = row {
-                conditions[attack][index] = row;
-            }
+            conditions[attack][index] = row.unwrap_or_else(|| corpus.rows[index].clone());
         }
     }
     let conditions: Vec<&[R]> = conditions.iter().map(Vec::as_slice).collect();

@@ -223,7 +223,7 @@ pub(super) type Scores = Vec<Vec<Vec<f64>>>;
 
 /// Runs the protocols on a corpus; `row` makes of a sound what models judge, `judge` fits a model for each fold and scores
 /// its test clips in each condition.
-fn report_on<R: Clone + Send + Sync, W: Default>(
+fn report_on<R: Clone + Default + Send + Sync, W: Default>(
     corpus: &Corpus<R>,
     features: &'static str,
     options: &EvaluateOptions,

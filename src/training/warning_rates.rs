@@ -14,10 +14,11 @@ use super::channel::mp3::Mp3;
 use super::channel::noise::{Noise, NoiseKind};
 use super::channel::telephone::{Law, Telephone};
 use super::channel::{Chain, Channel, Filter, Preset, Step};
+use super::corpus::decode;
 use super::manifest::{Clip, ManifestSource};
 use super::{Progress, ProgressFn, Skipped, Stage, TrainingError, in_pool};
 use crate::analysis::{Analyser, AnalysisScratch};
-use crate::audio::{self, DecodeLimits, SAMPLE_RATE, Waveform};
+use crate::audio::{SAMPLE_RATE, Waveform};
 use crate::model::Model;
 use crate::quality::Gauge;
 use crate::warnings::{WarningCode, warnings};
@@ -153,7 +154,7 @@ pub fn rates(
     let gauge = Gauge::default();
     let done = std::sync::atomic::AtomicUsize::new(0);
     let judge = |(scratch, filter): &mut (AnalysisScratch, Filter), clip: &Clip| {
-        let decoded = decode(clip);
+        let decoded = decode(&clip.path).map(|(_, waveform)| waveform);
         let found = conditions
             .iter()
             .map(|(_, condition)| {
@@ -196,11 +197,6 @@ pub fn rates(
         report.conditions.push(ConditionRates::of(name, &judged));
     }
     Ok(report)
-}
-
-fn decode(clip: &Clip) -> Result<Waveform, String> {
-    let bytes = std::fs::read(&clip.path).map_err(|e| e.to_string())?;
-    audio::decode(&bytes, &DecodeLimits::default()).map_err(|e| e.to_string())
 }
 
 impl ConditionRates {

@@ -7,7 +7,7 @@ use super::architecture::BANDS;
 const STEPS: f32 = 1_024.0;
 
 /// Logarithms of the power in [`BANDS`] bands every 10 ms, as 16-bit numbers: 26 kB a second.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Spectrogram {
     /// Shape `[frames][BANDS]`.
     values: Vec<i16>,
