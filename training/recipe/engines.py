@@ -76,8 +76,9 @@ class Flite(Engine):
 
 class Festival(Engine):
     def prepare(self, work, python):
-        # Debian's build takes no heed of --libdir.
-        self.folder = work / "festival"
+        # Debian's build takes no heed of --libdir. A folder for each engine: several run at once, and a program that runs
+        # cannot be written.
+        self.folder = work / "relocated" / self.spec["name"]
         program = self.root / "usr/bin/festival"
         relocate(program, self.folder / "festival", b"/usr/share/festival", b"data")
         link(self.folder / "data", self.root / "usr/share/festival")
@@ -100,7 +101,7 @@ class Festival(Engine):
 class RHVoice(Engine):
     def prepare(self, work, python):
         # The path of the voices is compiled into the library.
-        self.folder = work / "rhvoice"
+        self.folder = work / "relocated" / self.spec["name"]
         for library in (self.root / "usr/lib/x86_64-linux-gnu").glob("libRHVoice_core.so.*"):
             if not library.is_symlink():
                 target = self.folder / library.name
@@ -120,7 +121,7 @@ class RHVoice(Engine):
 
 class Pico(Engine):
     def prepare(self, work, python):
-        self.folder = work / "pico"
+        self.folder = work / "relocated" / self.spec["name"]
         program = self.root / "usr/bin/pico2wave"
         relocate(program, self.folder / "pico2wave", b"/usr/share/pico/lang/", b"data/")
         link(self.folder / "data", self.root / "usr/share/pico/lang")
