@@ -167,19 +167,12 @@ fn evaluation_reports_every_protocol() {
         "before\n<!-- figures:begin -->\nstale\n<!-- figures:end -->\nafter\n",
     )
     .unwrap();
+    let (corpus, report) = (made_up(&folder), folder.join("report"));
     let mut options = EvaluateOptions {
-        corpus: made_up(&folder),
-        protocols: Protocol::QUICK.to_vec(),
-        estimator: small_forest(42),
-        seed: 42,
-        disjoint_speakers: false,
-        report: folder.join("report"),
         scores: Some(folder.join("scores.csv")),
         model_card: Some(card.clone()),
-        control: false,
-        learning_curve: false,
-        attacks: 0,
         jobs: Some(2),
+        ..EvaluateOptions::new(corpus, Protocol::QUICK, small_forest(42), report)
     };
     let report = evaluate(&options, &quiet).unwrap();
     let fits: Vec<_> = report
@@ -232,6 +225,55 @@ fn evaluation_reports_every_protocol() {
             .unwrap()
             .markdown()
             .contains("Every clip of a tested speaker")
+    );
+}
+
+#[test]
+fn models_learn_from_the_licences_asked_for_and_are_tested_on_all() {
+    let folder = folder("licences");
+    let corpus = made_up(&folder);
+    // Everything under an open licence but engine f3, which has none.
+    let manifest = folder.join("manifest.csv");
+    let rows = fs::read_to_string(&manifest).unwrap();
+    let rows: String = rows
+        .lines()
+        .map(|row| match row {
+            f3 if f3.contains(",f3,") => f3.replace(",mit", ",") + "\n",
+            other => other.replace("cc-by-nc-4.0", "mit") + "\n",
+        })
+        .collect();
+    fs::write(&manifest, rows).unwrap();
+    let run = |licences: &[&str]| {
+        let scores = folder.join("scores.csv");
+        let options = EvaluateOptions {
+            train_licences: licences.iter().map(ToString::to_string).collect(),
+            scores: Some(scores.clone()),
+            ..EvaluateOptions::new(
+                corpus.clone(),
+                &[Protocol::LeaveFamilySourceOut],
+                small_forest(42),
+                folder.join("report"),
+            )
+        };
+        let report = evaluate(&options, &quiet)?;
+        Ok((report.markdown(), fs::read_to_string(scores).unwrap()))
+    };
+    let (_, all) = run(&[]).unwrap();
+    let (report, open) = run(&["open"]).unwrap();
+    assert!(report.contains("these licence classes alone: open."));
+    let mut same = std::collections::BTreeMap::new();
+    for (all, open) in all.lines().zip(open.lines()).skip(1) {
+        let [all, open]: [Vec<&str>; 2] = [all, open].map(|row| row.split(',').collect());
+        assert_eq!(all[..5], open[..5], "the same clips are tested");
+        *same.entry(all[1]).or_insert(true) &= all[5] == open[5];
+    }
+    // Where f3 is tested it is not learned from anyway.
+    assert!(same.remove("f3").unwrap());
+    assert!(same.len() == 3 && same.into_values().all(|same| !same));
+    let refused: Result<_, TrainingError> = run(&["none-stated"]);
+    assert!(
+        matches!(refused, Err(TrainingError::OneClass { human: 0, .. })),
+        "{refused:?}"
     );
 }
 

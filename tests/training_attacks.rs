@@ -61,22 +61,15 @@ fn corpus(folder: &Path) -> CorpusOptions {
 }
 
 fn run(folder: &Path, jobs: usize) -> EvaluateReport {
+    let estimator = EstimatorSettings::Logistic(LogisticSettings {
+        c: 1.0,
+        ..LogisticSettings::default()
+    });
+    let report = folder.join("report");
     let options = EvaluateOptions {
-        corpus: corpus(folder),
-        protocols: vec![Protocol::Grouped],
-        estimator: EstimatorSettings::Logistic(LogisticSettings {
-            c: 1.0,
-            ..LogisticSettings::default()
-        }),
-        seed: 42,
-        disjoint_speakers: false,
-        report: folder.join("report"),
-        scores: None,
-        model_card: None,
-        control: false,
-        learning_curve: false,
         attacks: EACH,
         jobs: Some(jobs),
+        ..EvaluateOptions::new(corpus(folder), &[Protocol::Grouped], estimator, report)
     };
     evaluate(&options, &quiet).unwrap()
 }

@@ -273,19 +273,14 @@ fn logistic() -> EstimatorSettings {
 fn evaluation_reports_both_columns_and_copies_help_through_the_channel() {
     let folder = folder("evaluate");
     let run = |training: usize| {
+        let corpus = made_up(&folder, copies(training, &[Preset::Study], 5));
+        let protocols = [Protocol::Random, Protocol::LeaveFamilySourceOut];
+        let report = folder.join(format!("report-{training}"));
         let options = EvaluateOptions {
-            corpus: made_up(&folder, copies(training, &[Preset::Study], 5)),
-            protocols: vec![Protocol::Random, Protocol::LeaveFamilySourceOut],
-            estimator: logistic(),
             seed: 1,
-            disjoint_speakers: false,
-            report: folder.join(format!("report-{training}")),
             scores: Some(folder.join("scores.csv")),
-            model_card: None,
-            control: false,
-            learning_curve: false,
-            attacks: 0,
             jobs: Some(2),
+            ..EvaluateOptions::new(corpus, &protocols, logistic(), report)
         };
         evaluate(&options, &quiet).unwrap()
     };

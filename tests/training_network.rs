@@ -123,18 +123,16 @@ fn grouped_scores_calibrate_a_network_that_is_served() {
     let scores = folder.join("scores.csv");
     let report = evaluate(
         &EvaluateOptions {
-            corpus: corpus.clone(),
-            protocols: vec![Protocol::Grouped],
-            estimator: EstimatorSettings::Network(settings(24)),
             seed: 1,
             disjoint_speakers: true,
-            report: folder.join("report"),
             scores: Some(scores.clone()),
-            model_card: None,
-            control: false,
-            learning_curve: false,
-            attacks: 0,
             jobs: Some(2),
+            ..EvaluateOptions::new(
+                corpus.clone(),
+                &[Protocol::Grouped],
+                EstimatorSettings::Network(settings(24)),
+                folder.join("report"),
+            )
         },
         &quiet,
     )

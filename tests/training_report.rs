@@ -91,22 +91,20 @@ fn made_up(folder: &Path) -> CorpusOptions {
 }
 
 fn options(folder: &Path, jobs: usize) -> EvaluateOptions {
+    let estimator = EstimatorSettings::Logistic(LogisticSettings {
+        c: 1.0,
+        ..LogisticSettings::default()
+    });
+    let protocols = [Protocol::Random, Protocol::Grouped];
     EvaluateOptions {
-        corpus: made_up(folder),
-        protocols: vec![Protocol::Random, Protocol::Grouped],
-        estimator: EstimatorSettings::Logistic(LogisticSettings {
-            c: 1.0,
-            ..LogisticSettings::default()
-        }),
-        seed: 42,
-        disjoint_speakers: false,
-        report: folder.join("report"),
-        scores: None,
-        model_card: None,
-        control: false,
         learning_curve: true,
-        attacks: 0,
         jobs: Some(jobs),
+        ..EvaluateOptions::new(
+            made_up(folder),
+            &protocols,
+            estimator,
+            folder.join("report"),
+        )
     }
 }
 

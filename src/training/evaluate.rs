@@ -39,6 +39,9 @@ pub struct EvaluateOptions {
     /// Whether clips of tested speakers, of either class, are taken out of training (`Rule 1` of
     /// the corpus's notes in its strictest reading; off in the study that this is compared with).
     pub disjoint_speakers: bool,
+    /// Licence classes of what models learn from, see [`super::manifest::LICENCE_CLASSES`]; all where empty. What they are
+    /// tested on stays the same, so that figures can be held against those of all clips.
+    pub train_licences: Vec<String>,
     /// Folder for `metrics.json`, `metrics.md` and `report.html`; made if it is missing.
     pub report: PathBuf,
     /// Where to write every test score, as CSV `protocol,group,part,file,label,score,condition`;
@@ -58,6 +61,33 @@ pub struct EvaluateOptions {
     pub jobs: Option<usize>,
 }
 
+impl EvaluateOptions {
+    /// Evaluates `estimator` on `corpus` under these protocols: seed 42, all clips, nothing beside the report.
+    #[must_use]
+    pub fn new(
+        corpus: CorpusOptions,
+        protocols: &[Protocol],
+        estimator: EstimatorSettings,
+        report: PathBuf,
+    ) -> Self {
+        Self {
+            corpus,
+            protocols: protocols.to_vec(),
+            estimator,
+            seed: 42,
+            disjoint_speakers: false,
+            train_licences: Vec::new(),
+            report,
+            scores: None,
+            model_card: None,
+            control: false,
+            learning_curve: false,
+            attacks: 0,
+            jobs: None,
+        }
+    }
+}
+
 /// What an evaluation found; written as `metrics.json`.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct EvaluateReport {
@@ -69,6 +99,9 @@ pub struct EvaluateReport {
     pub features: String,
     /// Whether tested speakers were taken out of training.
     pub disjoint_speakers: bool,
+    /// Licence classes that models learned from; all where empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub train_licences: Vec<String>,
     /// The data.
     pub corpus: CorpusSummary,
     /// Each protocol's figures.
@@ -233,8 +266,26 @@ fn report_on<R: Clone + Default + Send + Sync, W: Default>(
 ) -> Result<EvaluateReport, TrainingError> {
     let mut scores = String::from(HEADER);
     let control = ControlCorpus::new(corpus);
-    let folds_of = |protocol: Protocol| {
-        protocol.divide(&corpus.clips, options.seed, options.disjoint_speakers)
+    let folds_of = |protocol: Protocol| -> Result<Vec<Fold>, TrainingError> {
+        let mut folds = protocol.divide(&corpus.clips, options.seed, options.disjoint_speakers)?;
+        for fold in &mut folds {
+            fold.train
+                .retain(|&i| corpus.clips[i].has_licence(&options.train_licences));
+            let ai = fold
+                .train
+                .iter()
+                .filter(|&&i| corpus.clips[i].is_ai())
+                .count();
+            if ai == 0 || ai == fold.train.len() {
+                return Err(TrainingError::OneClass {
+                    human: fold.train.len() - ai,
+                    ai,
+                    skipped: corpus.skipped.len(),
+                    example: format!(" (to learn from where {} is left out)", fold.group),
+                });
+            }
+        }
+        Ok(folds)
     };
     let mut protocols = Vec::new();
     for &protocol in &options.protocols {
@@ -263,6 +314,7 @@ fn report_on<R: Clone + Default + Send + Sync, W: Default>(
         settings: Settings::Fitted(options.estimator),
         features: features.into(),
         disjoint_speakers: options.disjoint_speakers,
+        train_licences: options.train_licences.clone(),
         corpus: CorpusSummary::new(corpus),
         protocols,
         learning_curve,

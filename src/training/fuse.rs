@@ -239,6 +239,7 @@ pub fn fuse(options: &FuseOptions) -> Result<(EvaluateReport, Fusion), TrainingE
         settings: Settings::Fused(fusion.clone()),
         features: names.join(" + "),
         disjoint_speakers: options.disjoint_speakers,
+        train_licences: Vec::new(),
         corpus: CorpusSummary::new(&corpus),
         protocols,
         learning_curve: Vec::new(),

@@ -145,6 +145,13 @@ impl Clip {
             "open"
         }
     }
+
+    /// Whether its licence is of one of these classes, named as in [`LICENCE_CLASSES`]; of any where none is given.
+    #[must_use]
+    pub fn has_licence(&self, classes: &[String]) -> bool {
+        let class = self.licence_class().replace(' ', "-");
+        classes.is_empty() || classes.contains(&class)
+    }
 }
 
 /// A manifest and the folder of its clips.

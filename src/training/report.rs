@@ -216,6 +216,15 @@ impl EvaluateReport {
                 "Every clip of a tested speaker, of either class, was left out of training.\n",
             );
         }
+        if !self.train_licences.is_empty() {
+            let classes = self.train_licences.join(", ");
+            line(
+                &mut text,
+                format_args!(
+                    "Models learned from clips of these licence classes alone: {classes}."
+                ),
+            );
+        }
         if let Some(copies) = &self.corpus.copies {
             if copies.training > 0 {
                 line(&mut text, format_args!("Trained with {copies}."));

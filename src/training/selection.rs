@@ -52,9 +52,6 @@ impl Selection {
         if self.exclude_kinds.contains(&clip.kind) {
             return Some(format!("kind {}", clip.kind));
         }
-        let class = clip.licence_class();
-        let kept = |wanted: &String| *wanted == class.replace(' ', "-");
-        (!self.licences.is_empty() && !self.licences.iter().any(kept))
-            .then(|| format!("licence: {class}"))
+        (!clip.has_licence(&self.licences)).then(|| format!("licence: {}", clip.licence_class()))
     }
 }

@@ -34,7 +34,7 @@ pub enum Command {
     #[cfg(feature = "training")]
     Train(crate::train::TrainArgs),
     #[cfg(feature = "training")]
-    Evaluate(crate::train::EvaluateArgs),
+    Evaluate(crate::evaluate::EvaluateArgs),
     #[cfg(feature = "training")]
     Fuse(crate::fuse::FuseArgs),
     #[cfg(feature = "training")]

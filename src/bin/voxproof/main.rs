@@ -10,6 +10,8 @@ mod conditions;
 #[cfg(feature = "training")]
 mod corpus;
 mod detect;
+#[cfg(feature = "training")]
+mod evaluate;
 mod features;
 mod files;
 #[cfg(feature = "training")]
@@ -41,7 +43,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "training")]
         Command::Train(args) => train::train(&args),
         #[cfg(feature = "training")]
-        Command::Evaluate(args) => train::evaluate(&args),
+        Command::Evaluate(args) => evaluate::evaluate(&args),
         #[cfg(feature = "training")]
         Command::Fuse(args) => fuse::run(&args),
         #[cfg(feature = "training")]

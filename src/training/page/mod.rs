@@ -40,6 +40,12 @@ pub(super) fn evaluation(report: &EvaluateReport) -> String {
     if report.disjoint_speakers {
         say("Every clip of a tested speaker, of either class, was left out of training.".into());
     }
+    if !report.train_licences.is_empty() {
+        let classes = report.train_licences.join(", ");
+        say(format!(
+            "Models learned from clips of these licence classes alone: {classes}."
+        ));
+    }
     if let Some(copies) = &report.corpus.copies {
         if copies.training > 0 {
             say(escape(&format!("Trained with {copies}.")));
