@@ -120,7 +120,7 @@ impl<'a> Verdict<'a> {
             confidence: detection.confidence,
             ai_probability: detection.ai_probability,
             duration_seconds: detection.duration_seconds,
-            model: format!("{}/{}", model.name, model.version),
+            model: model.full_name(),
             language,
             inconclusive: detection.inconclusive,
             out_of_distribution: detection.out_of_distribution,

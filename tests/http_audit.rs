@@ -14,6 +14,8 @@ use sha2::{Digest, Sha256};
 use sqlx::{AnyConnection, Connection, Row};
 use support::{AI, HUMAN, KEY, api_with, base64, config, file, form, post_json_to, post_to, send};
 use voxproof::Detector;
+use voxproof::http::router_with;
+use voxproof::storage::{Attributes, StorageConfig};
 
 /// A folder that goes with its test.
 struct Folder(PathBuf);
@@ -222,6 +224,71 @@ async fn two_sides_of_a_call_are_two_lines() {
             (Some("right"), false, Some("no_speech"))
         ]
     );
+}
+
+#[tokio::test]
+async fn an_upload_is_a_line_of_whoever_asked_for_its_address() {
+    let folder = Folder::new("uploads");
+    let url = format!("sqlite://{}", folder.0.join("audit.db").display());
+    let config = config(&[("AUDIT_URL", &url)]);
+    let data = folder.0.join("data");
+    let stored = StorageConfig::from_vars(|name| {
+        (name == "DATA_DIR").then(|| data.to_str().unwrap().to_owned())
+    });
+    let storage = Arc::new(stored.unwrap().open().unwrap().unwrap());
+    let detector = Arc::new(Detector::embedded().unwrap());
+    let api = router_with(detector, &config, Some(Arc::clone(&storage)));
+
+    let clip = file(AI);
+    let wanted = json!({"content_type": "audio/mpeg", "content_length": clip.len()});
+    let address = send(&api, post_json_to("/uploads", &wanted)).await.json();
+    let place = address["url"].as_str().unwrap().to_owned();
+    let put = axum::http::Request::put(place)
+        .header("content-type", "audio/mpeg")
+        .body(clip.clone().into());
+    assert!(send(&api, put.unwrap()).await.status.is_success());
+    // Came another way, and is no recording.
+    let about = Attributes {
+        content_type: "text/plain",
+        language: None,
+    };
+    let letter = b"this is no recording".to_vec();
+    let created = storage
+        .store
+        .create("uploads", "letter.txt", about, letter.clone());
+    created.await.unwrap();
+
+    let id = address["id"].as_str().unwrap();
+    let key = format!("uploads/{id}");
+    // Told of twice, and of one that is gone.
+    for name in [&key, &key, "letter.txt", "gone.mp3"] {
+        let event = json!({
+            "specversion": "1.0", "type": "google.cloud.storage.object.v1.finalized", "source": "//s", "id": "1",
+            "data": {"bucket": "uploads", "name": name},
+        });
+        let event = post_to("/events", "application/cloudevents+json", event.to_string());
+        assert_eq!(send(&api, event).await.status, 204);
+        // Times are of milliseconds.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    finish(&config).await;
+    let found = lines(&url).await;
+    let told: Vec<_> = found
+        .iter()
+        .map(|l| [0, 1, 2, 3, 6].map(|column| l[column].as_deref()))
+        .collect();
+    let (caller, route) = (&hash(KEY.as_bytes())[..12], Some("/uploads"));
+    let (clip, letter) = (hash(&clip), hash(&letter));
+    let none = Some("");
+    assert_eq!(
+        told,
+        [
+            [Some(id), Some(caller), route, Some(&clip), None],
+            [none, None, route, Some(&letter), Some("not_audio")],
+            [none, None, route, none, Some("not_found")],
+        ]
+    );
+    assert!(found[0][5].is_some() && found[0][7] == found[1][7]);
 }
 
 #[tokio::test]

@@ -30,7 +30,11 @@ struct Running {
 }
 
 async fn start(idle: Option<Duration>) -> Running {
-    let mut config = config(&[]);
+    start_with(&[], idle).await
+}
+
+async fn start_with(variables: &[(&str, &str)], idle: Option<Duration>) -> Running {
+    let mut config = config(variables);
     config.host = "127.0.0.1".to_owned();
     config.port = 0;
     if let Some(idle) = idle {
@@ -225,6 +229,33 @@ async fn call(server: &Running, query: &str, messages: Vec<Vec<u8>>) -> (Vec<Val
     }
     let _ = socket.send(Message::Text("end".into())).await;
     listen(&mut socket).await
+}
+
+#[tokio::test]
+async fn the_language_of_a_call_is_echoed_and_may_have_a_threshold() {
+    let server = start_with(&[("THRESHOLD_TA", "1"), ("THRESHOLD_HI", "0")], None).await;
+    for (language, code, class) in [
+        ("Tamil", "ta", "HUMAN"),
+        ("hi", "hi", "AI_GENERATED"),
+        ("", "", ""),
+    ] {
+        let query = if language.is_empty() {
+            "rate=16000".to_owned()
+        } else {
+            format!("rate=16000&language={language}")
+        };
+        let (said, _) = call(&server, &query, vec![pcm(16_000)]).await;
+        let (last, running) = said.split_last().unwrap();
+        if code.is_empty() {
+            assert!(last["language"].is_null());
+            continue;
+        }
+        assert_eq!(last["language"], code);
+        assert_eq!(last["classification"], class);
+        assert!(!running.is_empty() && running.iter().all(|v| v["classification"] == class));
+    }
+    let refused = connect(&server, "rate=16000&language=Klingon", KEY).await;
+    assert!(matches!(refused, Err(Error::Http(answer)) if answer.status() == 400));
 }
 
 /// P(AI) of the last word, and how many verdicts came before it.

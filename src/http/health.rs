@@ -26,7 +26,7 @@ pub async fn health(State(app): State<AppState>) -> Json<Health> {
         timestamp: jiff::Timestamp::now().to_string(),
         // A process whose model was refused never gets as far as answering.
         model_loaded: true,
-        model: format!("{}/{}", model.name, model.version),
+        model: model.full_name(),
     })
 }
 

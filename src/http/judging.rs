@@ -77,8 +77,7 @@ impl Answered {
     fn new(judge: &dyn Judge, body: Bytes) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let model = judge.model();
-        let named = HeaderValue::from_str(&format!("{}/{}", model.name, model.version));
+        let named = HeaderValue::from_str(&judge.model().full_name());
         // The name of a model file may be no header's value.
         headers.extend(named.ok().map(|named| (X_MODEL, named)));
         Self { body, headers }

@@ -55,7 +55,11 @@ pub async fn result(
     let status = match storage.store.head(&upload).await {
         Ok(_) => "pending",
         Err(StoreError::NotFound) => {
-            if issued(storage, &id).await?.expires_at < Timestamp::now() {
+            if issued(&*storage.store, &storage.uploads_bucket, &id)
+                .await?
+                .expires_at
+                < Timestamp::now()
+            {
                 return Err(unknown());
             }
             "awaiting_upload"

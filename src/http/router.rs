@@ -133,14 +133,9 @@ pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storag
     };
     #[cfg(feature = "server")]
     let events = storage.as_ref().map(|storage| {
-        let scorer = Scorer::new(
-            Arc::clone(&storage.store),
-            &storage.results_bucket,
-            Arc::clone(models.default_judge()),
-            storage.max_object_bytes,
-        )
-        .with_uploads_bucket(Some(storage.uploads_bucket.clone()))
-        .with_language_thresholds(config.language_thresholds);
+        let scorer = Scorer::within(storage, Arc::clone(models.default_judge()))
+            .with_language_thresholds(config.language_thresholds)
+            .with_audit(config.service.audit.clone());
         Events {
             scorer: Arc::new(scorer),
             bucket: storage.uploads_bucket.clone(),

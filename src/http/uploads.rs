@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
+use super::auth::Caller;
 use super::body::{self, BodyLimits};
 use super::payload::{Form, invalid_json};
 use super::problem::{Code, Problem};
@@ -23,7 +24,7 @@ use super::router::AppState;
 use crate::language::Language;
 use crate::storage::places::{ISSUED, UPLOADS};
 use crate::storage::store::{Attributes, Created, StoreError, UploadTerms};
-use crate::storage::{ObjectRef, Storage};
+use crate::storage::{ObjectRef, ObjectStore, Storage};
 
 /// How long an address is good for.
 pub const EXPIRY: Duration = Duration::from_secs(15 * 60);
@@ -41,11 +42,14 @@ struct Wanted {
 
 /// What is kept of an address that was given out, under `issued/<id>` in the uploads' bucket.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Issued {
+pub(crate) struct Issued {
     pub(super) expires_at: Timestamp,
     content_type: String,
     content_length: u64,
     language: Option<String>,
+    /// Id of the key that asked for it, where keys are asked for.
+    #[serde(default)]
+    pub(crate) key_id: Option<String>,
     /// What the address carries where it is one of ours.
     token: Option<String>,
 }
@@ -121,7 +125,8 @@ pub async fn upload(State(app): State<AppState>, request: Request) -> Result<Res
         language: language.map(Language::code),
     };
     let id = Uuid::new_v4().to_string();
-    let address = address(storage, &id, terms, &parts.headers).await?;
+    let caller = parts.extensions.get::<Caller>();
+    let address = address(storage, &id, terms, caller, &parts.headers).await?;
     let place = HeaderValue::from_str(&address.result).ok();
     let mut response = (StatusCode::CREATED, Json(address)).into_response();
     response
@@ -134,6 +139,7 @@ async fn address(
     storage: &Storage,
     id: &str,
     terms: UploadTerms,
+    caller: Option<&Caller>,
     headers: &HeaderMap,
 ) -> Result<Address, Problem> {
     let key = format!("{UPLOADS}{id}");
@@ -153,6 +159,7 @@ async fn address(
         content_type: terms.content_type,
         content_length: terms.content_length,
         language: terms.language.map(str::to_owned),
+        key_id: caller.map(Caller::id),
         token: token.clone(),
     };
     let about = Attributes {
@@ -211,9 +218,13 @@ pub struct Token {
 }
 
 /// What is known of the address for `id`.
-pub(super) async fn issued(storage: &Storage, id: &str) -> Result<Issued, Problem> {
-    let note = ObjectRef::new(&storage.uploads_bucket, format!("{ISSUED}{id}"));
-    match storage.store.get(&note, MAX_NOTE_BYTES).await {
+pub(crate) async fn issued(
+    store: &dyn ObjectStore,
+    bucket: &str,
+    id: &str,
+) -> Result<Issued, Problem> {
+    let note = ObjectRef::new(bucket, format!("{ISSUED}{id}"));
+    match store.get(&note, MAX_NOTE_BYTES).await {
         Ok(note) => serde_json::from_slice(&note.bytes).map_err(|_| {
             tracing::error!("the note of an upload's address is damaged");
             Problem::internal()
@@ -246,7 +257,7 @@ pub async fn receive(
 ) -> Result<StatusCode, Problem> {
     let storage = storage(&app)?;
     let id = canonical(&id)?;
-    let issued = issued(storage, &id).await?;
+    let issued = issued(&*storage.store, &storage.uploads_bucket, &id).await?;
     let given = query.map(|Query(query)| query.token).unwrap_or_default();
     // Addresses of S3 have no token: this route is not for them.
     let token = issued.token.ok_or_else(unknown)?;

@@ -81,6 +81,14 @@ pub struct ModelInfo {
     pub bytes: usize,
 }
 
+impl ModelInfo {
+    /// `NAME/VERSION`, as answers, results and logs name a model.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.name, self.version)
+    }
+}
+
 /// Why an artifact was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ArtifactError {

@@ -3,16 +3,24 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::detector::{Classification, DetectError, Detection, Verdict};
 use crate::http::Judge;
+#[cfg(feature = "server")]
+use crate::http::audit::{AuditLog, Upload};
 use crate::http::queue::{Queue, QueueError};
+#[cfg(feature = "server")]
+use crate::http::uploads::issued;
 use crate::language::{Language, LanguageThresholds};
 use crate::storage::places::ISSUED;
+#[cfg(feature = "server")]
+use crate::storage::places::UPLOADS;
 use crate::storage::result_key::result_key;
 use crate::storage::{
-    Attributes, Created, Judged, ObjectRef, ObjectStore, ResultDocument, StoreError, Timings,
+    Attributes, Created, Judged, ObjectRef, ObjectStore, ResultDocument, Storage, StoreError,
+    Timings,
 };
 
 /// Objects that may wait for a core.
@@ -27,6 +35,8 @@ pub struct Scorer {
     language_thresholds: LanguageThresholds,
     queue: Queue,
     max_object_bytes: u64,
+    #[cfg(feature = "server")]
+    audit: Option<AuditLog>,
     /// Kilobytes that objects in memory may still take: together no more than the largest one that is accepted.
     room: Semaphore,
 }
@@ -85,6 +95,8 @@ pub enum Retry {
 
 /// What an object is found to be, before that is written.
 struct Finding {
+    /// SHA-256 of the audio, where that was read and somebody wants to know.
+    hash: Option<[u8; 32]>,
     judged: Result<(Detection, Option<Language>), (&'static str, String)>,
     timings: Timings,
 }
@@ -106,8 +118,30 @@ impl Scorer {
             language_thresholds: LanguageThresholds::default(),
             queue: Queue::new(workers, WAITING),
             max_object_bytes,
+            #[cfg(feature = "server")]
+            audit: None,
             room: Semaphore::new(kilobytes(max_object_bytes) as usize),
         }
+    }
+
+    /// Judges the uploads of `storage`.
+    pub fn within(storage: &Storage, judge: Arc<dyn Judge>) -> Self {
+        let store = Arc::clone(&storage.store);
+        Self::new(
+            store,
+            &storage.results_bucket,
+            judge,
+            storage.max_object_bytes,
+        )
+        .with_uploads_bucket(Some(storage.uploads_bucket.clone()))
+    }
+
+    /// Has every result that is written kept in the audit log, where there is one.
+    #[cfg(feature = "server")]
+    #[must_use]
+    pub fn with_audit(mut self, audit: Option<AuditLog>) -> Self {
+        self.audit = audit;
+        self
     }
 
     /// Names the bucket in which the API keeps its notes, which are passed over.
@@ -132,8 +166,7 @@ impl Scorer {
 
     /// The model's name and version.
     pub fn model(&self) -> String {
-        let model = self.judge.model();
-        format!("{}/{}", model.name, model.version)
+        self.judge.model().full_name()
     }
 
     /// Judges the state of an object that `told` names, unless its result is there already, and writes the result.
@@ -169,10 +202,43 @@ impl Scorer {
             Err((code, _)) => Outcome::Refused { code },
         };
         let timings = finding.timings;
-        Ok(match self.write(&object, &key, finding).await? {
-            Created::New => scored(object, outcome, timings),
+        Ok(match self.write(&object, &key, &finding).await? {
+            Created::New => {
+                #[cfg(feature = "server")]
+                self.keep(&object, &finding).await;
+                scored(object, outcome, timings)
+            }
             Created::Existed => scored(object, Outcome::Duplicate, timings),
         })
+    }
+
+    /// Has the audit log keep what was found. Who asked for the upload's address is told by the note of it.
+    #[cfg(feature = "server")]
+    async fn keep(&self, object: &ObjectRef, finding: &Finding) {
+        let Some(audit) = &self.audit else { return };
+        let id = object.key.strip_prefix(UPLOADS);
+        let note = match id {
+            Some(id) => issued(&*self.store, &object.bucket, id).await.ok(),
+            None => None,
+        };
+        let judged = finding.judged.as_ref();
+        audit.record_upload(&Upload {
+            id: id.unwrap_or_default(),
+            key_id: note.and_then(|note| note.key_id),
+            hash: finding.hash.as_ref(),
+            judged: judged
+                .map(|(detection, _)| detection)
+                .map_err(|&(code, _)| code),
+            model: self.judge.model(),
+        });
+    }
+
+    /// Whether the hash of what is judged is wanted: it takes a millisecond or two a megabyte.
+    fn hashes(&self) -> bool {
+        #[cfg(feature = "server")]
+        return self.audit.is_some();
+        #[cfg(not(feature = "server"))]
+        false
     }
 
     /// The state and size that `told` leaves open; beside it the fault, where the object is gone.
@@ -214,18 +280,22 @@ impl Scorer {
         timings.download_milliseconds = began.elapsed().as_secs_f64() * 1e3;
         let language = fetched.language.and_then(|name| name.parse().ok());
 
-        let judge = Arc::clone(&self.judge);
+        let (judge, hashes) = (Arc::clone(&self.judge), self.hashes());
         let job = move || {
             let began = Instant::now();
             let judged = judge.detect_recording(&fetched.bytes);
-            (judged, began.elapsed().as_secs_f64() * 1e3)
+            let milliseconds = began.elapsed().as_secs_f64() * 1e3;
+            let hash = hashes.then(|| Sha256::digest(&fetched.bytes).into());
+            (hash, judged, milliseconds)
         };
-        let (judged, milliseconds) = self.queue.run(job).await.map_err(|error| match error {
-            QueueError::Full => Retry::Full,
-            QueueError::Panicked => Retry::Panicked,
-        })?;
+        let (hash, judged, milliseconds) =
+            self.queue.run(job).await.map_err(|error| match error {
+                QueueError::Full => Retry::Full,
+                QueueError::Panicked => Retry::Panicked,
+            })?;
         timings.judge_milliseconds = milliseconds;
         Ok(Finding {
+            hash,
             judged: judged
                 .map(|mut detection| {
                     if let Some(threshold) = self.language_thresholds.of(language) {
@@ -242,7 +312,7 @@ impl Scorer {
         &self,
         object: &ObjectRef,
         key: &str,
-        finding: Finding,
+        finding: &Finding,
     ) -> Result<Created, Retry> {
         let judged = match &finding.judged {
             Ok((detection, language)) => {
@@ -275,6 +345,7 @@ impl Scorer {
 fn refused(error: &StoreError, timings: Timings) -> Result<Finding, Retry> {
     match error.code() {
         Some(code) => Ok(Finding {
+            hash: None,
             judged: Err((code, error.to_string())),
             timings,
         }),

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::unbounded_channel;
+use voxproof::Detector;
 use voxproof::http::{
     HttpConfig, Judge, LogConfig, Models, Server, config::environment, logging, shutdown_signal,
 };
 use voxproof::model::Model;
 use voxproof::scorer::{Scorer, worker};
 use voxproof::storage::{Storage, StorageConfig};
-use voxproof::{Detector, LanguageThresholds};
 
 use crate::args::ServeArgs;
 use crate::output::Failure;
@@ -52,7 +52,7 @@ pub fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     let served = runtime.block_on(async {
         let judge = Arc::clone(models.default_judge());
         let model = judge.model().clone();
-        let storage = storage.map(|storage| attended(storage, in_folder, &judge, config.language_thresholds));
+        let storage = storage.map(|storage| attended(storage, in_folder, &judge, &config));
         let server = Server::bind_models(&config, models, storage).await?;
         let shutdown = shutdown_signal()?;
         tracing::info!(address = %server.local_addr()?, model = model.name, version = model.version, "listening");
@@ -126,17 +126,13 @@ fn attended(
     mut storage: Storage,
     in_folder: bool,
     judge: &Arc<dyn Judge>,
-    thresholds: LanguageThresholds,
+    config: &HttpConfig,
 ) -> Arc<Storage> {
     if in_folder {
         let (sender, arrivals) = unbounded_channel();
-        let scorer = Scorer::new(
-            Arc::clone(&storage.store),
-            &storage.results_bucket,
-            Arc::clone(judge),
-            storage.max_object_bytes,
-        )
-        .with_language_thresholds(thresholds);
+        let scorer = Scorer::within(&storage, Arc::clone(judge))
+            .with_language_thresholds(config.language_thresholds)
+            .with_audit(config.service.audit.clone());
         let worked = worker::work(scorer, storage.clone(), arrivals);
         storage.arrivals = Some(sender);
         tokio::spawn(async move {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::detector::Detection;
 use crate::hex::hex;
 use crate::http::judging::Asker;
 use crate::http::problem::Problem;
@@ -20,6 +21,21 @@ pub struct About<'a> {
     /// The side that was asked for.
     pub channel: Channel,
     /// The model that judges.
+    pub model: &'a ModelInfo,
+}
+
+/// An upload that has a result now.
+#[derive(Debug)]
+pub struct Upload<'a> {
+    /// As `/uploads` gave it out; empty where the object came another way.
+    pub id: &'a str,
+    /// Id of the key that asked for the address, where that is known.
+    pub key_id: Option<String>,
+    /// SHA-256 of the audio; none where it was not read.
+    pub hash: Option<&'a [u8; 32]>,
+    /// The verdict, or the fault's stable name.
+    pub judged: Result<&'a Detection, &'static str>,
+    /// The model that judged.
     pub model: &'a ModelInfo,
 }
 
@@ -74,7 +90,7 @@ impl Entry {
             },
         };
         let sides = std::mem::take(&mut said.channels);
-        let asked_at = format!("{:.3}", Timestamp::now());
+        let asked_at = now();
         let entry = |said: Said| {
             let channel = said.channel;
             let channel = channel.unwrap_or_else(|| about.channel.as_str().to_owned());
@@ -93,7 +109,7 @@ impl Entry {
                 classification: said.classification,
                 confidence: said.confidence,
                 code: said.code,
-                model: format!("{}/{}", about.model.name, about.model.version),
+                model: about.model.full_name(),
             }
         };
         if sides.is_empty() {
@@ -101,4 +117,27 @@ impl Entry {
         }
         sides.into_iter().map(entry).collect()
     }
+
+    /// That of an upload's result; its time is that of the result.
+    pub fn of_upload(upload: &Upload<'_>) -> Self {
+        let detection = upload.judged.ok();
+        Self {
+            id: Uuid::new_v4().to_string(),
+            asked_at: now(),
+            request_id: upload.id.to_owned(),
+            key_id: upload.key_id.clone(),
+            route: "/uploads".to_owned(),
+            audio_sha256: upload.hash.map(|hash| hex(hash)).unwrap_or_default(),
+            channel: Channel::default().as_str().to_owned(),
+            classification: detection.map(|found| found.classification.as_str().to_owned()),
+            confidence: detection.map(|found| found.confidence),
+            code: upload.judged.err().map(str::to_owned),
+            model: upload.model.full_name(),
+        }
+    }
+}
+
+/// RFC 3339 in UTC, to the millisecond.
+fn now() -> String {
+    format!("{:.3}", Timestamp::now())
 }

@@ -16,8 +16,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-pub use entry::About;
 use entry::Entry;
+pub use entry::{About, Upload};
 
 use super::config::ConfigError;
 use super::metrics::Metrics;
@@ -112,7 +112,16 @@ impl AuditLog {
 
     /// Keeps what was answered, a JSON document of one of the shapes or a problem. Waits for nothing.
     pub(super) fn record(&self, about: &About<'_>, answered: Result<&[u8], &Problem>) {
-        for entry in Entry::of(about, answered) {
+        self.send(Entry::of(about, answered));
+    }
+
+    /// Keeps what was found of an upload. Waits for nothing.
+    pub(crate) fn record_upload(&self, upload: &Upload<'_>) {
+        self.send(vec![Entry::of_upload(upload)]);
+    }
+
+    fn send(&self, entries: Vec<Entry>) {
+        for entry in entries {
             let sent = self.0.queue.try_send(Message::Keep(Box::new(entry)));
             let was_full = self.0.full.swap(sent.is_err(), Ordering::Relaxed);
             if sent.is_ok() {

@@ -128,6 +128,7 @@ fn stream() -> Operation {
     .parameter("query", "format", json!({"enum": ["pcm", "mp3", "opus"], "default": "pcm"}), "Samples of 16 bits, little-endian, mono, messages of up to 512 KiB; MP3 frames, cut into messages anywhere; or one Opus packet a message. Of the last two up to 16 KiB a message.")
     .parameter("query", "rate", json!({"enum": [8000, 16_000, 48_000]}), "Samples a second of pcm, where it is needed; MP3 and Opus tell theirs.")
     .parameter("query", "model", json!({"type": "string"}), "Which of the models of GET /models judges.")
+    .parameter("query", "language", schema("LanguageName"), "The language of the call, which may have a threshold of its own.")
     .answer(101, "The stream is open.", &[], None)
     .problems(&[Code::InvalidRequest, Code::UnknownModel, Code::UpgradeRequired, Code::Overloaded])
 }

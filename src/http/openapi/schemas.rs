@@ -258,7 +258,7 @@ fn stream_message() -> Value {
         "oneOf": [
             kind("verdict", json!({"allOf": [call, {"required": ["window"], "properties": {"window": window}}]})),
             kind("no_verdict", json!({"allOf": [fault, {"required": ["seconds"], "properties": {"seconds": number}}]})),
-            kind("final", json!({"allOf": [call, {"required": ["model"], "properties": {"model": {"type": "string"}}}]})),
+            kind("final", json!({"allOf": [call, {"required": ["model", "language"], "properties": {"model": {"type": "string"}, "language": {"type": ["string", "null"]}}}]})),
             kind("error", fault),
         ],
     })

@@ -27,7 +27,8 @@ use super::problem::{Code, Problem};
 use super::router::AppState;
 use crate::audio::LiveDecoder;
 use crate::call::{Call, Cut};
-use crate::detector::{Classification, DetectError, inconclusive};
+use crate::detector::{Classification, DetectError, classify, inconclusive};
+use crate::language::Language;
 use crate::options::Channel;
 
 /// Longest call, in seconds.
@@ -43,6 +44,7 @@ pub struct StreamQuery {
     rate: Option<String>,
     format: Option<String>,
     model: Option<String>,
+    language: Option<String>,
 }
 
 /// What is sent to the caller, as text.
@@ -66,6 +68,7 @@ enum Said<'a> {
         #[serde(flatten)]
         call: SoFar,
         model: String,
+        language: Option<Language>,
     },
     /// The stream ends without a verdict; nothing follows.
     Error { code: &'static str, error: &'a str },
@@ -108,9 +111,11 @@ pub async fn stream(
     let query = query.map_err(|_| {
         Problem::new(
             Code::InvalidRequest,
-            "the query may have rate, format and model, each once",
+            "the query may have rate, format, model and language, each once",
         )
     })?;
+    let language = query.language.as_deref().map(str::parse::<Language>);
+    let language = language.transpose()?;
     let format = Format::of(query.rate.as_deref(), query.format.as_deref())?;
     let asker = Asker::of(&extensions, "/stream");
     let judge = app
@@ -138,6 +143,7 @@ pub async fn stream(
         app,
         judge,
         asker,
+        language,
         decoder: format.decoder()?,
         call: match format {
             Format::Pcm(rate) => Some(Call::new(rate)),
@@ -162,6 +168,8 @@ struct Stream {
     app: AppState,
     judge: Arc<dyn Judge>,
     asker: Asker,
+    /// Of the call, as its caller says: it may have a threshold of its own.
+    language: Option<Language>,
     decoder: Option<LiveDecoder>,
     /// There is none until the rate is known.
     call: Option<Call>,
@@ -340,15 +348,23 @@ impl Stream {
             let detail = "there was no speech to judge in the call";
             return Err(fault(close_code::NORMAL, Code::NoSpeech, detail));
         };
-        let model = self.judge.model();
-        let model = format!("{}/{}", model.name, model.version);
-        say(socket, &Said::Final { call, model }).await
+        let model = self.judge.model().full_name();
+        let language = self.language;
+        let last = Said::Final {
+            call,
+            model,
+            language,
+        };
+        say(socket, &last).await
     }
 
     fn so_far(&self) -> Option<SoFar> {
         let call = self.call.as_ref()?;
         let ai_probability = call.ai_probability()?;
-        let (classification, confidence) = self.judge.classify(ai_probability);
+        let (classification, confidence) = match self.app.language_thresholds.of(self.language) {
+            Some(threshold) => classify(ai_probability, threshold),
+            None => self.judge.classify(ai_probability),
+        };
         Some(SoFar {
             seconds: call.seconds(),
             classification,

@@ -204,7 +204,7 @@ impl SpliceReport {
         };
         let synthetic = is_ai.iter().filter(|&&ai| ai).count();
         Self {
-            model: format!("{}/{}", model.info().name, model.info().version),
+            model: model.info().full_name(),
             splices: judged.len(),
             voices: 0,
             segment_eer: Ranking::new(&scores, &is_ai).eer(|_| 1.0),
