@@ -285,7 +285,7 @@ async fn an_upload_is_a_line_of_whoever_asked_for_its_address() {
         [
             [Some(id), Some(caller), route, Some(&clip), None],
             [none, None, route, Some(&letter), Some("not_audio")],
-            [none, None, route, none, Some("not_found")],
+            [none, None, route, none, Some("object_gone")],
         ]
     );
     assert!(found[0][5].is_some() && found[0][7] == found[1][7]);

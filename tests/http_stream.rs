@@ -255,7 +255,7 @@ async fn the_language_of_a_call_is_echoed_and_may_have_a_threshold() {
         assert!(!running.is_empty() && running.iter().all(|v| v["classification"] == class));
     }
     let refused = connect(&server, "rate=16000&language=Klingon", KEY).await;
-    assert!(matches!(refused, Err(Error::Http(answer)) if answer.status() == 400));
+    assert!(matches!(refused, Err(Error::Http(answer)) if answer.status() == 422));
 }
 
 /// P(AI) of the last word, and how many verdicts came before it.

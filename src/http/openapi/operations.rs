@@ -130,7 +130,7 @@ fn stream() -> Operation {
     .parameter("query", "model", json!({"type": "string"}), "Which of the models of GET /models judges.")
     .parameter("query", "language", schema("LanguageName"), "The language of the call, which may have a threshold of its own.")
     .answer(101, "The stream is open.", &[], None)
-    .problems(&[Code::InvalidRequest, Code::UnknownModel, Code::UpgradeRequired, Code::Overloaded])
+    .problems(&[Code::InvalidRequest, Code::UnknownModel, Code::UnknownLanguage, Code::UpgradeRequired, Code::Overloaded])
 }
 
 fn upload() -> Operation {
