@@ -1,6 +1,6 @@
 # `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run serve local-aws test test-full test-page bench bench-smoke train evaluate fused evaluate-kernel evaluate-attacks evaluate-supply check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-ScorerFunction fuzz fuzz-smoke hostile faults soak constant-time sbom reproducible advisories clean
+.PHONY: help run serve local-aws test test-full test-page bench bench-smoke train evaluate evaluate-kernel evaluate-attacks evaluate-supply evaluate-licences check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-ScorerFunction fuzz fuzz-smoke hostile faults soak constant-time sbom reproducible advisories clean
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -169,9 +169,10 @@ evaluate: target/folds/network.csv target/folds/kernel.csv ## unseen engines and
 	$(VOXPROOF_QUICK) fuse $(BOTH) $(COPIES) --through study --disjoint-speakers \
 		--scores target/folds/network.csv --scores target/folds/kernel.csv --weights $(WEIGHTS) \
 		--report models --model-card models/MODEL_CARD.md
-	@# The same scores, of the clips of one supply alone.
+	@# The same scores, of the public sources alone: their people read and talk, so that the calibration is theirs.
 	$(VOXPROOF_QUICK) fuse $(PUBLIC) $(DROP) $(COPIES) --through study --disjoint-speakers \
 		--scores target/folds/network.csv --scores target/folds/kernel.csv --weights $(WEIGHTS) --report target/folds/public
+	cp target/folds/public/fusion.json models/fusion.json
 
 target/folds/network.csv: .venv-network target/default/corpus.json
 	mkdir -p target/folds
