@@ -96,6 +96,10 @@ pub enum Retry {
 /// What an object is found to be, before that is written.
 struct Finding {
     /// SHA-256 of the audio, where that was read and somebody wants to know.
+    #[cfg_attr(
+        not(feature = "server"),
+        expect(dead_code, reason = "there is no audit log")
+    )]
     hash: Option<[u8; 32]>,
     judged: Result<(Detection, Option<Language>), (&'static str, String)>,
     timings: Timings,
