@@ -247,21 +247,22 @@ async fn an_upload_is_a_line_of_whoever_asked_for_its_address() {
         .header("content-type", "audio/mpeg")
         .body(clip.clone().into());
     assert!(send(&api, put.unwrap()).await.status.is_success());
-    // Came another way, and is no recording.
+    // Came another way, under a name that is no id, and is no recording.
     let about = Attributes {
         content_type: "text/plain",
         language: None,
     };
     let letter = b"this is no recording".to_vec();
+    let named = "uploads/letter to a bank.txt";
     let created = storage
         .store
-        .create("uploads", "letter.txt", about, letter.clone());
+        .create("uploads", named, about, letter.clone());
     created.await.unwrap();
 
     let id = address["id"].as_str().unwrap();
     let key = format!("uploads/{id}");
     // Told of twice, and of one that is gone.
-    for name in [&key, &key, "letter.txt", "gone.mp3"] {
+    for name in [&key, &key, named, "gone.mp3"] {
         let event = json!({
             "specversion": "1.0", "type": "google.cloud.storage.object.v1.finalized", "source": "//s", "id": "1",
             "data": {"bucket": "uploads", "name": name},

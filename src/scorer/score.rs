@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
+#[cfg(feature = "server")]
+use uuid::Uuid;
 
 use crate::detector::{Classification, DetectError, Detection, Verdict};
 use crate::http::Judge;
@@ -220,7 +222,9 @@ impl Scorer {
     #[cfg(feature = "server")]
     async fn keep(&self, object: &ObjectRef, finding: &Finding) {
         let Some(audit) = &self.audit else { return };
+        // Other names are texts of whoever put them there.
         let id = object.key.strip_prefix(UPLOADS);
+        let id = id.filter(|id| Uuid::try_parse(id).is_ok());
         let note = match id {
             Some(id) => issued(&*self.store, &object.bucket, id).await.ok(),
             None => None,
