@@ -135,12 +135,14 @@ DROP = --drop training/dropped.csv
 BOTH = $(PUBLIC) --manifest $(PACKAGES)/manifest.csv $(DROP)
 COPIES = --copies 2 --channel harsh
 KERNEL = --features artefact --model kernel $(COPIES)
+APART = --through study --disjoint-speakers
 # Steps of the network that ships and of those of the folds.
 STEPS = 4000
 FOLD_STEPS = 2800
 # What the network weighs beside the kernel machine: models/MODEL_CARD.md says where it comes from.
 WEIGHTS = 0.35,1
 TRAINER = .venv-network/bin/python training/network/train.py
+FUSED = $(COPIES) $(APART) --scores target/folds/network.csv --scores target/folds/kernel.csv --weights $(WEIGHTS)
 SPECTROGRAMS = target/default/corpus.json target/default/corpus.bin
 
 train: target/default/network.json ## train the embedded models on CLIPS and PACKAGES into models/
@@ -158,7 +160,7 @@ target/default/network.json: .venv-network target/default/corpus.json
 # With the folds of `evaluate` in it, which `fit` takes no heed of.
 target/default/corpus.json:
 	mkdir -p target/default
-	$(VOXPROOF_QUICK) corpus export $(BOTH) $(COPIES) --through study --protocol grouped --disjoint-speakers \
+	$(VOXPROOF_QUICK) corpus export $(BOTH) $(COPIES) $(APART) --protocol grouped \
 		--save-spectrograms target/default/corpus.bin --out $@
 
 .venv-network:
@@ -166,12 +168,9 @@ target/default/corpus.json:
 	$@/bin/pip install --quiet --disable-pip-version-check -r training/network/requirements.txt
 
 evaluate: target/folds/network.csv target/folds/kernel.csv ## unseen engines and voices: the default model on CLIPS and PACKAGES, into models/ and the card
-	$(VOXPROOF_QUICK) fuse $(BOTH) $(COPIES) --through study --disjoint-speakers \
-		--scores target/folds/network.csv --scores target/folds/kernel.csv --weights $(WEIGHTS) \
-		--report models --model-card models/MODEL_CARD.md
+	$(VOXPROOF_QUICK) fuse $(BOTH) $(FUSED) --report models --model-card models/MODEL_CARD.md
 	@# The same scores, of the public sources alone: their people read and talk, so that the calibration is theirs.
-	$(VOXPROOF_QUICK) fuse $(PUBLIC) $(DROP) $(COPIES) --through study --disjoint-speakers \
-		--scores target/folds/network.csv --scores target/folds/kernel.csv --weights $(WEIGHTS) --report target/folds/public
+	$(VOXPROOF_QUICK) fuse $(PUBLIC) $(DROP) $(FUSED) --report target/folds/public
 	cp target/folds/public/fusion.json models/fusion.json
 
 target/folds/network.csv: .venv-network target/default/corpus.json
@@ -180,7 +179,7 @@ target/folds/network.csv: .venv-network target/default/corpus.json
 
 target/folds/kernel.csv:
 	mkdir -p target/folds
-	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) --through study --disjoint-speakers --protocol grouped \
+	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) --protocol grouped \
 		--scores $@ --report target/folds/kernel
 
 evaluate-attacks: ## what codecs, noise, rooms, speed and pitch do to the kernel machine's errors, into target/attacks
@@ -188,7 +187,7 @@ evaluate-attacks: ## what codecs, noise, rooms, speed and pitch do to the kernel
 		--report target/attacks
 
 evaluate-kernel: ## the strict protocols, for the default model's kernel machine alone, into target/strict
-	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) --through study --disjoint-speakers \
+	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) \
 		--protocol leave-family-source-out --protocol leave-corpus-out --report target/strict
 
 evaluate-supply: ## the kernel machine fitted to the public sources of CLIPS, judged on PACKAGES, into target/supply
@@ -197,7 +196,7 @@ evaluate-supply: ## the kernel machine fitted to the public sources of CLIPS, ju
 		--report target/supply/report
 
 evaluate-licences: ## the kernel machine fitted to clips under an open or share-alike licence alone, tested on all, into target/licences
-	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) --through study --disjoint-speakers --protocol grouped \
+	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) --protocol grouped \
 		--train-licences open,share-alike --report target/licences
 
 check-corpus: ## list clips of CLIPS that had better be dropped, as training/dropped.csv does

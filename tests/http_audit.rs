@@ -15,7 +15,7 @@ use sqlx::{AnyConnection, Connection, Row};
 use support::{AI, HUMAN, KEY, api_with, base64, config, file, form, post_json_to, post_to, send};
 use voxproof::Detector;
 use voxproof::http::router_with;
-use voxproof::storage::{Attributes, StorageConfig};
+use voxproof::storage::Attributes;
 
 /// A folder that goes with its test.
 struct Folder(PathBuf);
@@ -231,11 +231,7 @@ async fn an_upload_is_a_line_of_whoever_asked_for_its_address() {
     let folder = Folder::new("uploads");
     let url = format!("sqlite://{}", folder.0.join("audit.db").display());
     let config = config(&[("AUDIT_URL", &url)]);
-    let data = folder.0.join("data");
-    let stored = StorageConfig::from_vars(|name| {
-        (name == "DATA_DIR").then(|| data.to_str().unwrap().to_owned())
-    });
-    let storage = Arc::new(stored.unwrap().open().unwrap().unwrap());
+    let storage = support::storage_in(&folder.0.join("data"));
     let detector = Arc::new(Detector::embedded().unwrap());
     let api = router_with(detector, &config, Some(Arc::clone(&storage)));
 

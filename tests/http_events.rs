@@ -10,10 +10,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
-use support::{AI, KEY, config, file, puppet, send};
+use support::{AI, KEY, config, file, puppet, send, storage_in};
 use voxproof::Detector;
 use voxproof::http::{Judge, router_with};
-use voxproof::storage::{Attributes, Storage, StorageConfig};
+use voxproof::storage::{Attributes, Storage};
 
 const FINALIZED: &str = "google.cloud.storage.object.v1.finalized";
 
@@ -32,9 +32,7 @@ impl Place {
     fn new(name: &str) -> Self {
         let folder =
             std::env::temp_dir().join(format!("voxproof-events-{name}-{}", std::process::id()));
-        let at = folder.to_str().unwrap().to_owned();
-        let stored = StorageConfig::from_vars(|name| (name == "DATA_DIR").then(|| at.clone()));
-        let storage = Arc::new(stored.unwrap().open().unwrap().unwrap());
+        let storage = storage_in(&folder);
         Self { folder, storage }
     }
 

@@ -164,11 +164,7 @@ async fn a_language_of_the_query_is_checked_even_where_the_body_names_another() 
 async fn the_example_of_uploads_gives_an_address() {
     let folder = std::env::temp_dir().join(format!("voxproof-openapi-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let at = folder.to_str().unwrap().to_owned();
-    let stored = voxproof::storage::StorageConfig::from_vars(|name| {
-        (name == "DATA_DIR").then(|| at.clone())
-    });
-    let storage = stored.unwrap().open().unwrap().map(std::sync::Arc::new);
+    let storage = Some(support::storage_in(&folder));
     let judge = std::sync::Arc::new(voxproof::Detector::embedded().unwrap());
     let api = voxproof::http::router_with(judge, &support::config(&[]), storage);
     let document = document();

@@ -18,7 +18,7 @@ use support::{
 use voxproof::Detector;
 use voxproof::http::openapi::document;
 use voxproof::http::{Code, router_with};
-use voxproof::storage::{Attributes, Storage, StorageConfig};
+use voxproof::storage::{Attributes, Storage};
 
 const ID: &str = "6b0a2f0c-93f5-4a3c-9a53-9d3f6f3d2f11";
 
@@ -68,9 +68,7 @@ impl Drop for Folder {
 fn storage(name: &str) -> (Arc<Storage>, Folder) {
     let name = format!("voxproof-problems-{name}-{}", std::process::id());
     let folder = Folder(std::env::temp_dir().join(name));
-    let at = folder.0.to_str().unwrap().to_owned();
-    let stored = StorageConfig::from_vars(|name| (name == "DATA_DIR").then(|| at.clone()));
-    (Arc::new(stored.unwrap().open().unwrap().unwrap()), folder)
+    (support::storage_in(&folder.0), folder)
 }
 
 /// The answer's document is the example of its code, but for the request's id.

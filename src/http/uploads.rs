@@ -240,7 +240,7 @@ pub(super) fn unknown() -> Problem {
 }
 
 /// The id as it was given out.
-pub(super) fn canonical(id: &str) -> Result<String, Problem> {
+pub(crate) fn canonical(id: &str) -> Result<String, Problem> {
     let id: Uuid = id.parse().map_err(|_| unknown())?;
     Ok(id.to_string())
 }

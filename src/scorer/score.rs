@@ -5,8 +5,6 @@ use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
-#[cfg(feature = "server")]
-use uuid::Uuid;
 
 use crate::detector::{Classification, DetectError, Detection, Verdict};
 use crate::http::Judge;
@@ -14,7 +12,7 @@ use crate::http::Judge;
 use crate::http::audit::{AuditLog, Upload};
 use crate::http::queue::{Queue, QueueError};
 #[cfg(feature = "server")]
-use crate::http::uploads::issued;
+use crate::http::uploads::{canonical, issued};
 use crate::language::{Language, LanguageThresholds};
 use crate::storage::places::ISSUED;
 #[cfg(feature = "server")]
@@ -224,7 +222,7 @@ impl Scorer {
         let Some(audit) = &self.audit else { return };
         // Other names are texts of whoever put them there.
         let id = object.key.strip_prefix(UPLOADS);
-        let id = id.filter(|id| Uuid::try_parse(id).is_ok());
+        let id = id.filter(|id| canonical(id).is_ok());
         let note = match id {
             Some(id) => issued(&*self.store, &object.bucket, id).await.ok(),
             None => None,

@@ -204,6 +204,23 @@ pub(super) fn title(protocol: Protocol) -> &'static str {
 }
 
 impl EvaluateReport {
+    /// What models could not learn from beside what their protocol left out, in sentences.
+    pub(super) fn kept_out(&self) -> Vec<String> {
+        let mut sentences = Vec::new();
+        if self.disjoint_speakers {
+            let speakers =
+                "Every clip of a tested speaker, of either class, was left out of training.";
+            sentences.push(speakers.to_owned());
+        }
+        if !self.train_licences.is_empty() {
+            let classes = self.train_licences.join(", ");
+            sentences.push(format!(
+                "Models learned from clips of these licence classes alone: {classes}."
+            ));
+        }
+        sentences
+    }
+
     /// The figures as Markdown tables: what stands in `metrics.md` and in the model card.
     #[must_use]
     pub fn markdown(&self) -> String {
@@ -211,19 +228,8 @@ impl EvaluateReport {
             "{}, features `{}`: {}.\n",
             self.estimator, self.features, self.settings
         );
-        if self.disjoint_speakers {
-            text.push_str(
-                "Every clip of a tested speaker, of either class, was left out of training.\n",
-            );
-        }
-        if !self.train_licences.is_empty() {
-            let classes = self.train_licences.join(", ");
-            line(
-                &mut text,
-                format_args!(
-                    "Models learned from clips of these licence classes alone: {classes}."
-                ),
-            );
+        for sentence in self.kept_out() {
+            line(&mut text, format_args!("{sentence}"));
         }
         if let Some(copies) = &self.corpus.copies {
             if copies.training > 0 {

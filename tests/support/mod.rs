@@ -1,6 +1,7 @@
 //! What the HTTP tests share: clips, a router around any judge, requests and answers.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
@@ -14,6 +15,7 @@ use voxproof::Detector;
 use voxproof::detector::{DetectError, Detection};
 use voxproof::http::{HttpConfig, Judge, router};
 use voxproof::model::ModelInfo;
+use voxproof::storage::{Storage, StorageConfig};
 
 pub const KEY: &str = "test-key";
 pub const HUMAN: &str = "tests/data/human/en_librispeech_2952.mp3";
@@ -104,6 +106,13 @@ pub fn api() -> Router {
 
 pub fn api_with(judge: Arc<dyn Judge>, config: &HttpConfig) -> Router {
     router(judge, config)
+}
+
+/// The storage of a server whose `DATA_DIR` is `folder`.
+pub fn storage_in(folder: &Path) -> Arc<Storage> {
+    let at = folder.to_str().unwrap();
+    let stored = StorageConfig::from_vars(|name| (name == "DATA_DIR").then(|| at.to_owned()));
+    Arc::new(stored.unwrap().open().unwrap().unwrap())
 }
 
 /// An answer, read to its end.

@@ -25,6 +25,8 @@ class Engine:
         self.spec = spec
         self.root = debian.programs(spec["debian"]) if "debian" in spec else None
         self.environment = environment(self.root) if self.root else dict(os.environ)
+        # For relocated programs, one for each engine: several run at once, and a program that runs cannot be written.
+        self.folder = debian.work / "relocated" / spec["name"]
         self.prepare(debian.work, python)
 
     def prepare(self, work, python):
@@ -76,9 +78,7 @@ class Flite(Engine):
 
 class Festival(Engine):
     def prepare(self, work, python):
-        # Debian's build takes no heed of --libdir. A folder for each engine: several run at once, and a program that runs
-        # cannot be written.
-        self.folder = work / "relocated" / self.spec["name"]
+        # Debian's build takes no heed of --libdir.
         program = self.root / "usr/bin/festival"
         relocate(program, self.folder / "festival", b"/usr/share/festival", b"data")
         link(self.folder / "data", self.root / "usr/share/festival")
@@ -101,7 +101,6 @@ class Festival(Engine):
 class RHVoice(Engine):
     def prepare(self, work, python):
         # The path of the voices is compiled into the library.
-        self.folder = work / "relocated" / self.spec["name"]
         for library in (self.root / "usr/lib/x86_64-linux-gnu").glob("libRHVoice_core.so.*"):
             if not library.is_symlink():
                 target = self.folder / library.name
@@ -121,7 +120,6 @@ class RHVoice(Engine):
 
 class Pico(Engine):
     def prepare(self, work, python):
-        self.folder = work / "relocated" / self.spec["name"]
         program = self.root / "usr/bin/pico2wave"
         relocate(program, self.folder / "pico2wave", b"/usr/share/pico/lang/", b"data/")
         link(self.folder / "data", self.root / "usr/share/pico/lang")

@@ -37,15 +37,7 @@ pub(super) fn evaluation(report: &EvaluateReport) -> String {
          has 50 %. In brackets: 95 % bootstrap intervals, over speakers and engine families in the random split, else over what \
          is left out."
         .into());
-    if report.disjoint_speakers {
-        say("Every clip of a tested speaker, of either class, was left out of training.".into());
-    }
-    if !report.train_licences.is_empty() {
-        let classes = report.train_licences.join(", ");
-        say(format!(
-            "Models learned from clips of these licence classes alone: {classes}."
-        ));
-    }
+    report.kept_out().into_iter().for_each(&mut say);
     if let Some(copies) = &report.corpus.copies {
         if copies.training > 0 {
             say(escape(&format!("Trained with {copies}.")));
