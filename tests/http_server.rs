@@ -193,6 +193,38 @@ async fn shutting_down_delivers_the_answers_in_flight() {
 }
 
 #[tokio::test]
+async fn shutting_down_hears_who_has_just_connected() {
+    let server = start(embedded(), local(&[])).await;
+    let clip = file(AI);
+    let whole = [head(clip.len(), "").as_bytes(), &clip].concat();
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    sleep(Duration::from_millis(50)).await;
+    // Connected and sent without a breath for the server's task, which shares this thread: none of them is accepted yet.
+    let mut waiting: Vec<_> = (0..8)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(server.address).unwrap();
+            std::io::Write::write_all(&mut stream, &whole).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            TcpStream::from_std(stream).unwrap()
+        })
+        .collect();
+    server.stop.send(()).unwrap();
+    sleep(Duration::from_millis(100)).await;
+    assert!(TcpStream::connect(server.address).await.is_err());
+    silent.write_all(&whole).await.unwrap();
+    waiting.push(silent);
+    for mut stream in waiting {
+        let text = answer(&mut stream).await;
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+    }
+    timeout(PATIENCE, server.served)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
 async fn shutting_down_does_not_wait_for_ever() {
     let (judge, _has_begun, _end) = puppet();
     let mut config = local(&[]);

@@ -6,8 +6,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -19,7 +18,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tower::ServiceExt;
 
 /// Connections at a time; more wait in the system's queue. An idle one takes some 20 KB.
@@ -28,6 +27,10 @@ pub const MOST: usize = 2048;
 /// How long a connection may be without a request's whole head, between two requests as well. Longer than the 60 s that load
 /// balancers keep idle connections for, which would otherwise send into one that is being closed.
 pub const PATIENCE: Duration = Duration::from_secs(75);
+
+/// How long, when the server ends, a connection that has asked nothing yet may still bring its first request: it may be
+/// under way, and to close the connection over it would lose it.
+const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
 /// Streams of one HTTP/2 connection at a time.
 const STREAMS: u32 = 64;
@@ -60,6 +63,8 @@ pub(super) struct Connections {
     places: Arc<Semaphore>,
     patience: Duration,
     graceful: GracefulShutdown,
+    /// Each connection holds a clone of the sender until its first request: the receiver learns when none is left.
+    unasked: (mpsc::Sender<Infallible>, mpsc::Receiver<Infallible>),
 }
 
 impl Connections {
@@ -83,6 +88,7 @@ impl Connections {
             places: Arc::new(Semaphore::new(limits.most)),
             patience: limits.patience,
             graceful: GracefulShutdown::new(),
+            unasked: mpsc::channel(1),
         }
     }
 
@@ -103,14 +109,41 @@ impl Connections {
         }
     }
 
+    /// Accepts what already waits in the system's queue, as far as there are places, and closes the listener: those
+    /// clients believe themselves connected, and may have sent what they ask.
+    ///
+    /// # Errors
+    /// The listener cannot be taken out of the runtime, or a connection not be put into it.
+    pub(super) fn accept_last(&self, listener: TcpListener) -> io::Result<()> {
+        // The runtime's own listener only knows of connections that its reactor has heard of.
+        let listener = listener.into_std()?;
+        while let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    stream.set_nonblocking(true)?;
+                    self.serve(TcpStream::from_std(stream)?, peer, Some(place));
+                }
+                Err(error) if of_one_connection(&error) => {}
+                // Nobody waits any more, or there are no descriptors left.
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+
     fn serve(&self, stream: TcpStream, peer: SocketAddr, place: Option<OwnedSemaphorePermit>) {
         // Answers are small: waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
-        let asked = Arc::new(AtomicBool::new(false));
+        let unasked = Arc::new(Mutex::new(Some(self.unasked.0.clone())));
         let service = {
-            let (router, asked) = (self.router.clone(), Arc::clone(&asked));
+            let (router, unasked) = (self.router.clone(), Arc::clone(&unasked));
             tower::service_fn(move |request: Request<hyper::body::Incoming>| {
-                asked.store(true, Ordering::Relaxed);
+                drop(
+                    unasked
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .take(),
+                );
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(ConnectInfo(peer));
                 router.clone().oneshot(request)
@@ -126,7 +159,11 @@ impl Connections {
             // The library's own timer starts once it knows which HTTP is spoken: a letter would hold it off for ever.
             let never_asked = async {
                 tokio::time::sleep(patience).await;
-                if asked.load(Ordering::Relaxed) {
+                let asked = unasked
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .is_none();
+                if asked {
                     std::future::pending::<()>().await;
                 }
             };
@@ -142,8 +179,13 @@ impl Connections {
         });
     }
 
-    /// Ends idle connections now and the others after the answer that they wait for; returns when all have ended.
+    /// Ends connections that have asked before and are idle, and the others after the answer that they wait for; one that
+    /// has not asked yet may do so for [`LAST_REQUESTS`]. Returns when all have ended.
     pub(super) async fn end(self) {
+        let (own, mut others) = self.unasked;
+        drop(own);
+        // Nothing is ever sent: it ends when every sender is gone.
+        let _ = tokio::time::timeout(LAST_REQUESTS, others.recv()).await;
         self.graceful.shutdown().await;
     }
 }

@@ -85,8 +85,9 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Answers, HTTP/1.1 and HTTP/2 without TLS, until `shutdown` resolves. Then no connection is
-    /// accepted any more, and answers in flight are delivered for as long as the grace lasts.
+    /// Answers, HTTP/1.1 and HTTP/2 without TLS, until `shutdown` resolves. Then no new connection is
+    /// accepted any more, those that have just been made may bring their first request, and answers
+    /// in flight are delivered for as long as the grace lasts.
     ///
     /// # Errors
     /// The listener fails.
@@ -97,8 +98,10 @@ impl Server {
             () = shutdown => {}
         }
         tracing::info!("shutting down");
-        // What is not accepted yet is refused, and finds another server.
-        drop(self.listener);
+        // Whoever connects from here on is refused, and finds another server.
+        if let Err(error) = connections.accept_last(self.listener) {
+            tracing::warn!(%error, "connections that waited to be accepted are lost");
+        }
         if tokio::time::timeout(self.grace, connections.end())
             .await
             .is_err()
