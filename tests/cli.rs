@@ -46,6 +46,56 @@ fn json_lines(output: &Output) -> Vec<Value> {
         .collect()
 }
 
+#[cfg(feature = "training")]
+#[test]
+fn the_network_of_an_artifact_is_packed_anew() {
+    let folder = folder("packed-anew");
+    let pack = |weights: &str, more: &[&str]| {
+        let out = folder.to_str().expect("UTF-8");
+        voxproof(&[&["pack-network", weights, "--out", out], more].concat())
+    };
+    let packed = pack("models/default.bin", &["--name", "alone"]);
+    assert!(packed.status.success(), "{}", stderr(&packed));
+    let info: Value = serde_json::from_str(stdout(&packed)).expect("JSON");
+    assert_eq!(info["features"], "bands");
+    let alone = folder.join("alone.bin");
+    let alone = alone.to_str().expect("UTF-8");
+
+    // Of the artifact that came out the same weights are taken again, to the byte.
+    let again = pack(alone, &["--name", "alone"]);
+    let again: Value = serde_json::from_str(stdout(&again)).expect("JSON");
+    assert_eq!(again["sha256"], info["sha256"]);
+    assert_eq!(again["training_data"], info["training_data"]);
+
+    // Beside another model of features.
+    let fusion = folder.join("fusion.json");
+    std::fs::write(&fusion, r#"{"parts": ["network", "classic"], "weights": [1, 0.5], "slope": 1, "offset": 0, "given_weights": true}"#)
+        .expect("a writable folder");
+    let fusion = ["--fusion", fusion.to_str().expect("UTF-8")];
+    let both = pack(
+        alone,
+        &[
+            &["--name", "both", "--features", "models/classic.bin"],
+            &fusion[..],
+        ]
+        .concat(),
+    );
+    let both: Value =
+        serde_json::from_str(stdout(&both)).unwrap_or_else(|_| panic!("{}", stderr(&both)));
+    assert_eq!(both["features"], "bands + classic");
+
+    for (weights, expected) in [
+        ("models/classic.bin", "no network in it"),
+        (HUMAN, "expected value"),
+    ] {
+        let refused = pack(weights, &["--name", "refused"]);
+        assert_eq!(refused.status.code(), Some(2));
+        let text = stderr(&refused);
+        assert!(text.contains(weights) && text.contains(expected), "{text}");
+    }
+    assert!(!folder.join("refused.bin").exists());
+}
+
 /// A folder of this test's own, emptied first.
 fn folder(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);

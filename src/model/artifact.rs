@@ -27,7 +27,7 @@ use super::{
 use crate::hex::hex;
 
 /// First bytes of every artifact.
-const MAGIC: [u8; 8] = *b"VOXPROOF";
+pub const MAGIC: [u8; 8] = *b"VOXPROOF";
 /// Newest version of the layout; this build reads it and every older one.
 pub const FORMAT_VERSION: u32 = 3;
 /// The layout of a pipeline without bounds and calibration.

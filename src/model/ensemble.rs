@@ -100,6 +100,26 @@ impl NetworkPart {
         })
     }
 
+    /// The network of an `artifact` of format version 3, as `voxproof pack-network` writes it: its 8 bits are taken over
+    /// as they are.
+    ///
+    /// # Errors
+    /// The [`ArtifactError`] that says what is wrong with the bytes, or that there is no network in them.
+    pub fn from_artifact(artifact: &[u8], weight: f64) -> Result<Self, ArtifactError> {
+        match artifact::decode(artifact)?.0 {
+            Stored::Ensemble(Ensemble {
+                network: Some(part),
+                ..
+            }) => Ok(Self {
+                network: part.network,
+                weight,
+            }),
+            _ => Err(ArtifactError::Unsound(
+                "there is no network in it, only a model of features".into(),
+            )),
+        }
+    }
+
     pub(super) fn load(&self) -> Result<Weighted<Runner>, ArtifactError> {
         let network = self.network.restore().map_err(ArtifactError::Unsound)?;
         Ok(Weighted {

@@ -18,7 +18,9 @@ mod pipeline;
 mod scaler;
 pub mod whitened;
 
-pub use artifact::{Estimator, FORMAT_VERSION, HEADER_BYTES, Payload, encode, encode_ensemble};
+pub use artifact::{
+    Estimator, FORMAT_VERSION, HEADER_BYTES, MAGIC, Payload, encode, encode_ensemble,
+};
 pub use boosting::Boosting;
 pub use ensemble::{Ensemble, FeaturePart, NetworkPart};
 pub use evidence::{Contribution, Evidence};

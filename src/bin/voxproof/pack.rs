@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use voxproof::model::{
-    Calibration, Ensemble, FeaturePart, Model, Network, NetworkPart, encode_ensemble,
+    Calibration, Ensemble, FeaturePart, MAGIC, Model, Network, NetworkPart, encode_ensemble,
 };
 use voxproof::training::{Fusion, version_of};
 
@@ -17,7 +17,8 @@ use crate::output::{ALL_JUDGED, Failure};
 /// Pack a network's weights, and a model of features beside it, into a model artifact
 #[derive(Debug, Args)]
 pub struct PackArgs {
-    /// JSON of the network: `bands`, `window`, `scale`, `layers`, `head`, `head_bias`
+    /// JSON of the network: `bands`, `window`, `scale`, `layers`, `head`, `head_bias`; or an artifact with a network in it,
+    /// which is taken over, so that the model of features beside it can be another
     weights: PathBuf,
     /// Folder for NAME.bin
     #[arg(long, value_name = "DIR")]
@@ -38,7 +39,7 @@ pub struct PackArgs {
     /// P(AI) above which the verdict is AI_GENERATED
     #[arg(long, default_value_t = 0.5)]
     threshold: f64,
-    /// One line on what it was trained on [default: what the artifact of --features says]
+    /// One line on what it was trained on [default: what the artifact of --features says, or else the one of the network]
     #[arg(long)]
     training_data: Option<String>,
     /// One line with the settings of the training [default: the network's layers, and what the artifact of --features says]
@@ -70,13 +71,20 @@ pub fn run(args: &PackArgs) -> Result<ExitCode, Failure> {
             fusion.parts.join(", ")
         )));
     }
-    let network: Network =
-        serde_json::from_slice(&read(&args.weights)?).map_err(|e| refused(&args.weights, &e))?;
-    let layers = network.layers.len();
-    let network =
-        NetworkPart::new(&network, fusion.weights[0]).map_err(|e| refused(&args.weights, &e))?;
-    let (mut training_data, mut settings) =
-        (String::new(), format!("network: {layers} convolutions"));
+    let bytes = read(&args.weights)?;
+    let weight = fusion.weights[0];
+    let mut training_data = String::new();
+    let network = if bytes.starts_with(&MAGIC) {
+        let model = Model::from_bytes(&bytes).map_err(|e| refused(&args.weights, &e))?;
+        training_data.clone_from(&model.info().training_data);
+        NetworkPart::from_artifact(&bytes, weight).map_err(|e| refused(&args.weights, &e))?
+    } else {
+        let network: Network =
+            serde_json::from_slice(&bytes).map_err(|e| refused(&args.weights, &e))?;
+        NetworkPart::new(&network, weight).map_err(|e| refused(&args.weights, &e))?
+    };
+    let layers = network.network.layers.len();
+    let mut settings = format!("network: {layers} convolutions");
     let features = match &args.features {
         Some(path) => {
             let bytes = read(path)?;
