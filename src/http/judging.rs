@@ -113,11 +113,12 @@ where
     if app.cache.is_some() || app.audit.is_some() {
         return answer_by_hash(app, judge, order, clip).await;
     }
+    let caller = order.asker.caller;
     let job = {
         let (judge, thresholds) = (Arc::clone(&judge), app.language_thresholds);
         move || judged(&*judge, &order, thresholds, Arc::new(clip()?))
     };
-    let done = app.queue.run(job).await.map_err(no_result)??;
+    let done = app.queue.run(caller, job).await.map_err(no_result)??;
     Ok(Answered::new(&*judge, finish(app, &judge, done)))
 }
 
@@ -137,7 +138,11 @@ where
         let hash = <[u8; 32]>::from(Sha256::digest(&*clip.audio));
         Ok::<_, Problem>((Arc::new(clip), hash))
     };
-    let (clip, hash) = app.queue.run(made).await.map_err(no_result)??;
+    let (clip, hash) = app
+        .queue
+        .run(order.asker.caller, made)
+        .await
+        .map_err(no_result)??;
     let answered = answer_known(app, &judge, &order, clip, &hash).await;
     if let Some(audit) = &app.audit {
         let about = About {
@@ -166,7 +171,11 @@ async fn answer_known(
         move || judged(&*judge, &order, thresholds, clip)
     };
     let Some(cache) = app.cache.as_ref().filter(|_| keeps(&clip)) else {
-        let done = app.queue.run(job).await.map_err(no_result)??;
+        let done = app
+            .queue
+            .run(order.asker.caller, job)
+            .await
+            .map_err(no_result)??;
         return Ok(Answered::new(&**judge, finish(app, judge, done)));
     };
     let threshold = thresholds.of(clip.language).or(app.threshold);
@@ -176,7 +185,11 @@ async fn answer_known(
     if let Some(body) = known {
         return Ok(Answered::new(&**judge, body).with_cache("hit"));
     }
-    let done = app.queue.run(job).await.map_err(no_result)??;
+    let done = app
+        .queue
+        .run(order.asker.caller, job)
+        .await
+        .map_err(no_result)??;
     let body = finish(app, judge, done);
     cache.put(key, &body);
     Ok(Answered::new(&**judge, body).with_cache("miss"))
@@ -200,6 +213,11 @@ struct Done {
         expect(dead_code, reason = "so is the shadow")
     )]
     options: DetectOptions,
+    #[cfg_attr(
+        not(feature = "server"),
+        expect(dead_code, reason = "so is the shadow")
+    )]
+    caller: Option<Caller>,
 }
 
 fn judged(
@@ -214,6 +232,7 @@ fn judged(
         judged,
         clip,
         options: order.options,
+        caller: order.asker.caller,
     })
 }
 
@@ -244,6 +263,7 @@ fn finish(app: &AppState, judge: &Arc<dyn Judge>, done: Done) -> Bytes {
         // Its verdict alone is compared.
         options.detail = crate::options::Detail::None;
         let (queue, thresholds) = (app.queue.clone(), app.language_thresholds);
+        let caller = done.caller;
         tokio::spawn(async move {
             let job = move || {
                 let judged = judge_by_language(&*shadow, &options, thresholds, &clip);
@@ -251,8 +271,8 @@ fn finish(app: &AppState, judge: &Arc<dyn Judge>, done: Done) -> Bytes {
                     metrics.shadowed(&shadow.model().name, &judged, &answered);
                 }
             };
-            // In the queue like everyone; where that is full, callers matter more.
-            if queue.run(job).await.is_err() {
+            // In the line of whoever asked; where the queue is full, callers matter more.
+            if queue.run_if_room(caller, job).await.is_err() {
                 tracing::debug!("the shadow model had no turn");
             }
         });

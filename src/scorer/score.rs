@@ -295,10 +295,13 @@ impl Scorer {
             (hash, judged, milliseconds)
         };
         let (hash, judged, milliseconds) =
-            self.queue.run(job).await.map_err(|error| match error {
-                QueueError::Full => Retry::Full,
-                QueueError::Panicked => Retry::Panicked,
-            })?;
+            self.queue
+                .run(None, job)
+                .await
+                .map_err(|error| match error {
+                    QueueError::Full => Retry::Full,
+                    QueueError::Panicked => Retry::Panicked,
+                })?;
         timings.judge_milliseconds = milliseconds;
         Ok(Finding {
             hash,

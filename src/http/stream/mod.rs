@@ -310,7 +310,13 @@ impl Stream {
         let judge = Arc::clone(&self.judge);
         let (start, end) = (cut.start, cut.end);
         let job = move || judge.judge_waveform(&cut.waveform);
-        let judged = match self.app.queue.run(job).await.map_err(no_result) {
+        let judged = match self
+            .app
+            .queue
+            .run(self.asker.caller, job)
+            .await
+            .map_err(no_result)
+        {
             Ok(judged) => judged.map_err(Problem::from),
             Err(problem) if problem.code() == Code::Overloaded => Err(problem),
             Err(problem) => return Err(End::Fault(close_code::ERROR, problem)),
