@@ -217,7 +217,7 @@ package-crate: ## what crates.io would get, built once from its own archive
 
 # The binary that `make test` built, unless BIN names another.
 BIN ?= target/debug/voxproof
-test-deploy: $(VENV)/bin/hadolint ## what each platform asks: its files against its schemas, the process in a container's layout
+test-deploy: $(VENV)/bin/zizmor ## what each platform asks: its files against its schemas, the process in a container's layout
 	@[ -x "$(BIN)" ] || $(CARGO) build --all-features --bin voxproof
 	cd tests/deploy && VOXPROOF_BIN="$(abspath $(BIN))" $(abspath $(VENV))/bin/python -m unittest -v
 
@@ -226,7 +226,7 @@ $(VENV)/bin/cargo-zigbuild: scripts/requirements-release.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r scripts/requirements-release.txt
 	touch $@
 
-$(VENV)/bin/hadolint: scripts/requirements-deploy.txt
+$(VENV)/bin/zizmor: scripts/requirements-deploy.txt
 	[ -x $(VENV)/bin/python ] || python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r scripts/requirements-deploy.txt
 	touch $@

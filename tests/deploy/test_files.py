@@ -70,6 +70,10 @@ class Files(unittest.TestCase):
         self.passes(schema, "--builtin-schema", "vendor.compose-spec", DEPLOY / "docker/compose.yaml")
         self.passes(schema, "--builtin-schema", "vendor.github-workflows", *(ROOT / ".github/workflows").glob("*.yml"))
 
+    def test_workflows_trust_nobody_by_name(self):
+        """Actions by the hash of a commit, no more rights than needed, no text of strangers in scripts."""
+        self.passes(tool("zizmor"), "--offline", "--quiet", *(ROOT / ".github/workflows").glob("*.yml"))
+
     def test_compose_mounts_exist(self):
         tool("check-jsonschema")
         services = yaml(DEPLOY / "docker/compose.yaml")[0]["services"]
