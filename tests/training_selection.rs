@@ -83,6 +83,47 @@ fn split_groups_never_stand_on_both_sides_and_copies_are_never_tested() {
 }
 
 #[test]
+fn corpora_of_a_set_are_judged_one_by_one_and_left_out_together() {
+    // Seven corpora of 8 + 8, one of 8 + 7, and a speaker that the first one shares with what is never judged.
+    let mut clips: Vec<Clip> = (0..8 * 16 - 1)
+        .map(|i| {
+            let mut clip = grouped()[i % 2].clone();
+            clip.label = if i % 2 == 0 { Label::Human } else { Label::Ai };
+            (clip.corpus, clip.split_group) = (format!("c{}", i / 16), String::new());
+            clip.speaker = format!("s{i}");
+            clip
+        })
+        .collect();
+    for i in [0, 127] {
+        let mut clip = clips[0].clone();
+        clip.corpus = if i == 0 { "c0" } else { "unknown" }.into();
+        clip.split_group = "somebody".into();
+        clips.push(clip);
+    }
+    let folds = Protocol::GroupedCorpora.divide(&clips, 42, true).unwrap();
+    let mut names: Vec<_> = folds.iter().map(|fold| fold.group.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["c0", "c1", "c2", "c3", "c4", "c5", "c6"]);
+    let mut sets = [0; 6];
+    for fold in &folds {
+        sets[fold.part] += 1;
+        assert!(fold.test.iter().all(|&i| clips[i].corpus == fold.group));
+        assert!(!fold.train.is_empty());
+        for other in folds.iter().filter(|other| other.part == fold.part) {
+            assert_eq!(fold.train, other.train);
+            assert!(fold.train.iter().all(|&i| clips[i].corpus != other.group));
+        }
+        let with_somebody = fold.train.contains(&(clips.len() - 1));
+        let of_the_first = folds.iter().any(|f| f.group == "c0" && f.part == fold.part);
+        assert_eq!(with_somebody, !of_the_first, "{}", fold.group);
+    }
+    sets.sort_unstable();
+    assert_eq!(sets, [1, 1, 1, 1, 1, 2]);
+    // They stand in sets, one after the other.
+    assert!(folds.is_sorted_by_key(|fold| fold.part));
+}
+
+#[test]
 fn a_group_is_the_corpus_or_speaker_of_its_name_in_manifests_without_groups() {
     let mut clips = grouped();
     for clip in &mut clips {

@@ -367,7 +367,7 @@ pub(super) fn sum_up<R>(
     match protocol {
         Protocol::Random => pooled(corpus, folds, scored, seed),
         Protocol::Grouped => by_family(&corpus.clips, folds, scored, seed),
-        Protocol::LeaveFamilySourceOut | Protocol::LeaveCorpusOut => {
+        Protocol::LeaveFamilySourceOut | Protocol::LeaveCorpusOut | Protocol::GroupedCorpora => {
             by_group(protocol, corpus, folds, scored, seed)
         }
     }
@@ -501,7 +501,7 @@ fn by_group<R>(
             .filter(|clip| clip.is_ai())
             .collect();
         let kind = match protocol {
-            Protocol::LeaveCorpusOut => "",
+            Protocol::LeaveCorpusOut | Protocol::GroupedCorpora => "",
             _ => main_kind(synthetic.iter().copied()),
         };
         let ranking = ranking(clips, &fold.test, scores);

@@ -18,6 +18,9 @@ pub enum Protocol {
     LeaveFamilySourceOut,
     /// One whole speech corpus is left out, both classes: unseen speakers and channel.
     LeaveCorpusOut,
+    /// The same corpora in six sets of about equal size, and each judged by the model that leaves its whole set out: with
+    /// fewer fits and less left to learn from, for models that take long to fit.
+    GroupedCorpora,
     /// Engine families and human sources are divided into six sets of about equal size; one set of each is left out
     /// together. Judged family by family, as the strict protocol, with fewer fits and less left to learn from: for
     /// models that take long to fit.
@@ -28,7 +31,7 @@ pub enum Protocol {
 const RANDOM_FOLDS: usize = 5;
 /// Folds of human sources in [`Protocol::LeaveFamilySourceOut`].
 const SOURCE_FOLDS: usize = 4;
-/// Folds of [`Protocol::Grouped`].
+/// Sets of [`Protocol::Grouped`] and of [`Protocol::GroupedCorpora`].
 const GROUPED_FOLDS: usize = 6;
 /// Families and corpora with fewer clips (of each class that counts) are not judged on their own.
 pub const MIN_CLIPS: usize = 8;
@@ -39,6 +42,7 @@ impl Protocol {
         Self::Random,
         Self::LeaveFamilySourceOut,
         Self::LeaveCorpusOut,
+        Self::GroupedCorpora,
         Self::Grouped,
     ];
 
@@ -56,6 +60,7 @@ impl Protocol {
             Self::Random => "random",
             Self::LeaveFamilySourceOut => "leave-family-source-out",
             Self::LeaveCorpusOut => "leave-corpus-out",
+            Self::GroupedCorpora => "grouped-corpora",
             Self::Grouped => "grouped",
         }
     }
@@ -77,13 +82,31 @@ impl Protocol {
             Self::Random => random(clips, seed),
             Self::LeaveFamilySourceOut => leave_family_source_out(clips),
             Self::LeaveCorpusOut => leave_corpus_out(clips),
+            Self::GroupedCorpora => grouped_corpora(clips),
             Self::Grouped => grouped(clips),
         };
         for fold in &mut folds {
             fold.test.retain(|&index| !clips[index].is_copy());
-            fold.separate(clips, split_group);
         }
+        self.separate(&mut folds, |fold| fold.separate(clips, split_group));
         folds
+    }
+
+    /// Lets `take` take clips out of what each fold learns from, by what is tested: under [`Protocol::GroupedCorpora`] by
+    /// all corpora of a set, so that one model serves them.
+    fn separate(self, folds: &mut [Fold], take: impl Fn(&mut Fold)) {
+        if self != Self::GroupedCorpora {
+            folds.iter_mut().for_each(take);
+            return;
+        }
+        for set in folds.chunk_by_mut(|a, b| a.part == b.part) {
+            let mut whole = set[0].clone();
+            whole.test = set.iter().flat_map(|fold| fold.test.clone()).collect();
+            take(&mut whole);
+            for fold in set {
+                fold.train.clone_from(&whole.train);
+            }
+        }
     }
 
     /// As [`Protocol::folds`], with the clips of tested speakers, of either class, out of training if `disjoint_speakers`.
@@ -103,9 +126,7 @@ impl Protocol {
             });
         }
         if disjoint_speakers {
-            folds
-                .iter_mut()
-                .for_each(|fold| fold.separate_speakers(clips));
+            self.separate(&mut folds, |fold| fold.separate_speakers(clips));
         }
         Ok(folds)
     }
@@ -116,7 +137,7 @@ impl Protocol {
 pub struct Fold {
     /// What is left out: the family, the corpus, or `all` in random and grouped folds.
     pub group: String,
-    /// Which of the divisions that leave this group out.
+    /// Which of the divisions that leave this group out, or of the sets of corpora.
     pub part: usize,
     /// What the model learns from.
     pub train: Vec<usize>,
@@ -261,6 +282,29 @@ fn leave_family_source_out(clips: &[Clip]) -> Vec<Fold> {
 }
 
 fn leave_corpus_out(clips: &[Clip]) -> Vec<Fold> {
+    judged_corpora(clips)
+        .into_keys()
+        .map(|corpus| Fold::divide(clips, corpus, 0, |_, clip| Some(clip.corpus == corpus)))
+        .collect()
+}
+
+/// A fold for each corpus, those of a set one after the other; its part is the number of the set.
+fn grouped_corpora(clips: &[Clip]) -> Vec<Fold> {
+    let sets = balanced(&judged_corpora(clips), GROUPED_FOLDS);
+    let mut folds = Vec::new();
+    for (part, set) in sets.iter().enumerate() {
+        folds.extend(set.iter().map(|&corpus| {
+            Fold::divide(clips, corpus, part, |_, clip| {
+                let name = clip.corpus.as_str();
+                (name == corpus || !set.contains(name)).then_some(name == corpus)
+            })
+        }));
+    }
+    folds
+}
+
+/// Corpora that have enough clips of either class, and how many of both.
+fn judged_corpora(clips: &[Clip]) -> BTreeMap<&str, usize> {
     let of_class = |ai: bool| {
         let class = clips
             .iter()
@@ -271,14 +315,12 @@ fn leave_corpus_out(clips: &[Clip]) -> Vec<Fold> {
                 .filter(|corpus| !matches!(*corpus, "unknown" | "own")),
         )
     };
-    let (human, ai) = (of_class(false), of_class(true));
-    let enough = |count: Option<&usize>| count.is_some_and(|&count| count >= MIN_CLIPS);
-    let judged = human
-        .iter()
-        .filter(|(corpus, count)| enough(Some(count)) && enough(ai.get(*corpus)));
-    judged
-        .map(|(corpus, _)| Fold::divide(clips, corpus, 0, |_, clip| Some(clip.corpus == **corpus)))
-        .collect()
+    let ai = of_class(true);
+    let both = of_class(false).into_iter().filter_map(|(corpus, human)| {
+        let ai = *ai.get(corpus)?;
+        (human.min(ai) >= MIN_CLIPS).then_some((corpus, human + ai))
+    });
+    both.collect()
 }
 
 fn grouped(clips: &[Clip]) -> Vec<Fold> {

@@ -199,6 +199,7 @@ pub(super) fn title(protocol: Protocol) -> &'static str {
         Protocol::Random => "random split (5 folds, stratified)",
         Protocol::LeaveFamilySourceOut => "unseen engine family and unseen human source",
         Protocol::LeaveCorpusOut => "unseen speech corpus, both classes",
+        Protocol::GroupedCorpora => "a sixth of the speech corpora unseen, both classes",
         Protocol::Grouped => "a sixth of the engine families and human sources unseen",
     }
 }

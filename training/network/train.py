@@ -31,13 +31,17 @@ def folds_command(args):
         raise SystemExit(f"{args.corpus[0][0]}: it was exported without --protocol, so that it has no folds")
     public = sum(1 for _ in tables.load(args.corpus[:1]))
     rows = [["protocol", "group", "part", "file", "label", "score", "condition"]]
+    net, learned = None, None
     for number, fold in enumerate(folds):
         if args.only and number not in args.only:
             continue
         # Clips of further corpora are trained on unless their engine's family is tested.
         tested = {clips[i].group for i in fold["test"] if clips[i].ai}
         more = [i for i in range(public, len(clips)) if not (clips[i].ai and clips[i].group in tested)]
-        net = network.fit(clips, fold["train"] + more, args, args.seed + number)
+        # Corpora of one set follow each other and have the same network.
+        if learned != fold["train"] + more:
+            learned = fold["train"] + more
+            net = network.fit(clips, learned, args, args.seed + number)
         for place, condition in enumerate(conditions):
             chosen = [clips[i] for i in fold["test"]]
             scores = network.score(net, [clip.tested[place] for clip in chosen])

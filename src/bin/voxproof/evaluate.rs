@@ -47,7 +47,8 @@ pub struct EvaluateArgs {
     /// Write scores for Speech DF Arena's toolkit (file and score, larger for bona fide) to this file
     #[arg(long, value_name = "FILE")]
     scores_arena: Option<PathBuf>,
-    /// Protocol, may be given more than once [default: grouped for network, all others for the rest]
+    /// Protocol, may be given more than once [default: grouped for network, random, leave-family-source-out and
+    /// leave-corpus-out for the rest]
     #[arg(long, value_name = "NAME",
           value_parser = PossibleValuesParser::new(Protocol::ALL.iter().map(|p| p.name())))]
     protocol: Vec<String>,

@@ -149,7 +149,7 @@ impl Grid {
         let parts = match scored.protocol? {
             Protocol::LeaveFamilySourceOut => parts(scored, pooled),
             Protocol::Grouped => vec![pooled.to_vec()],
-            Protocol::Random | Protocol::LeaveCorpusOut => return None,
+            Protocol::Random | Protocol::LeaveCorpusOut | Protocol::GroupedCorpora => return None,
         };
         let mut cells: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();
         for part in parts {

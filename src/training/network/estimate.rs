@@ -77,9 +77,15 @@ pub fn score_folds(
 ) -> Result<Vec<Vec<Vec<f64>>>, TrainingError> {
     let steps = settings.all_steps();
     let mut scored = Vec::new();
+    let mut fitted: Option<(Network, Calibration)> = None;
     for (number, fold) in folds.iter().enumerate() {
         let told = |step| told(number * steps + step, folds.len() * steps);
-        let (network, calibration) = fit_calibrated(corpus, &fold.train, settings, None, &told)?;
+        // Corpora of one set follow each other and have the same network.
+        let known = fitted.filter(|_| folds[number - 1].train == fold.train);
+        let (network, calibration) = match known {
+            Some(known) => known,
+            None => fit_calibrated(corpus, &fold.train, settings, None, &told)?,
+        };
         let score = |rows: &&[Spectrogram]| {
             let sounds: Vec<&Spectrogram> = fold.test.iter().map(|&i| &rows[i]).collect();
             let logits = logits(&network, sounds)?;
@@ -90,6 +96,7 @@ pub fn score_folds(
         };
         let scores: Result<Vec<_>, TrainingError> = conditions.iter().map(score).collect();
         scored.push(scores?);
+        fitted = Some((network, calibration));
     }
     Ok(scored)
 }
