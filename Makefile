@@ -1,6 +1,6 @@
 # `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run serve local-aws test test-full test-page bench bench-smoke train evaluate evaluate-kernel evaluate-attacks evaluate-supply evaluate-licences check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-ScorerFunction fuzz fuzz-smoke hostile faults soak constant-time sbom reproducible advisories clean
+.PHONY: help run serve local-aws test test-full test-page bench bench-smoke train evaluate evaluate-kernel evaluate-attacks evaluate-corpora evaluate-supply evaluate-licences check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-ScorerFunction fuzz fuzz-smoke hostile faults soak constant-time sbom reproducible advisories clean
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -189,6 +189,17 @@ evaluate-attacks: ## what codecs, noise, rooms, speed and pitch do to the kernel
 evaluate-kernel: ## the strict protocols, for the default model's kernel machine alone, into target/strict
 	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) \
 		--protocol leave-family-source-out --protocol leave-corpus-out --report target/strict
+
+evaluate-corpora: .venv-network target/default/corpus.json ## whole speech corpora left out, a sixth of them at a time: both parts of the default model, into target/corpora
+	mkdir -p target/corpora
+	$(VOXPROOF_QUICK) corpus export $(BOTH) $(COPIES) $(APART) --protocol grouped-corpora \
+		--spectrograms target/default/corpus.bin --out target/corpora/corpus.json
+	$(TRAINER) folds --corpus target/corpora/corpus.json target/default/corpus.bin --steps $(FOLD_STEPS) \
+		--scores target/corpora/network.csv
+	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) --protocol grouped-corpora \
+		--scores target/corpora/kernel.csv --report target/corpora/kernel
+	$(VOXPROOF_QUICK) fuse $(BOTH) $(COPIES) $(APART) --weights $(WEIGHTS) \
+		--scores target/corpora/network.csv --scores target/corpora/kernel.csv --report target/corpora
 
 evaluate-supply: ## the kernel machine fitted to the public sources of CLIPS, judged on PACKAGES, into target/supply
 	$(VOXPROOF_QUICK) train $(PUBLIC) $(DROP) $(KERNEL) --name kernel --out target/supply
