@@ -233,6 +233,7 @@ fn what_could_not_be_run_is_refused() {
         (|n| n.window = 0, "window of 0"),
         (|n| n.window = 2, "strides of 4 frames"),
         (|n| n.scale = f32::NAN, "scale"),
+        (|n| n.scale = 2e6, "at most 1000000 are accepted"),
         (|n| n.layers.clear(), "0 layers"),
         (|n| n.layers[0].stride[0] = 0, "stride 0"),
         (|n| n.layers[1].kernel[1] = 0, "kernel 0"),
@@ -247,7 +248,11 @@ fn what_could_not_be_run_is_refused() {
         (|n| n.layers[0].kernel[1] = 2, "weights"),
         (|n| n.layers[1].stride[1] = 2, "9 bands instead of 1"),
         (|n| n.head.truncate(63), "head has 63"),
-        (|n| n.head_bias = f32::NAN, "the head is not a finite"),
+        (|n| n.head_bias = f32::NAN, "the head sum up to NaN"),
+        (
+            |n| n.head[3] = -2e20,
+            "the head sum up to 2e20; at most 1e20",
+        ),
     ];
     for (change, named) in changes {
         let mut network = served();

@@ -164,12 +164,15 @@ impl FeaturePart {
     }
 }
 
+/// Largest weight of a part: two parts' log-odds still have a sum.
+const LARGEST_WEIGHT: f64 = 1e6;
+
 /// A part without weight would be computed in vain, a negative one turns its meaning round.
 fn checked(weight: f64) -> Result<f64, ArtifactError> {
-    if weight > 0.0 && weight.is_finite() {
+    if weight > 0.0 && weight <= LARGEST_WEIGHT {
         return Ok(weight);
     }
     Err(ArtifactError::Unsound(format!(
-        "a part of the ensemble has the weight {weight}"
+        "a part of the ensemble has the weight {weight}; above 0 and at most {LARGEST_WEIGHT} are accepted"
     )))
 }

@@ -18,6 +18,10 @@ use super::quantise::{LARGEST, StoredConv};
 /// Channels that are computed together: weights are laid out in panels of as many.
 const PANEL: usize = 16;
 
+/// What an activation is cut down to. No network that was trained comes near it; of weights that are finite and absurd it
+/// keeps all that follows finite.
+const CEILING: f32 = 1e15;
+
 /// A layer laid out for its input's bands.
 #[derive(Debug, Clone)]
 pub(super) struct Layer {
@@ -271,6 +275,7 @@ fn columns<S: Simd, const PLACES: usize, const PANELS: usize>(
     };
     let (bias, scales) = (of_panel(&layer.bias), of_panel(&layer.scales));
     let zero = f32x16::splat(simd, 0.0);
+    let ceiling = f32x16::splat(simd, CEILING);
     let none = i32x16::splat(simd, 0);
     let (mut frame, mut band) = (0, 0);
     let mut place = 0;
@@ -322,7 +327,7 @@ fn columns<S: Simd, const PLACES: usize, const PANELS: usize>(
             for (p, sum) in sums.iter().enumerate() {
                 let channel = (first + p) * PANEL;
                 let width = PANEL.min(layer.channels - channel);
-                let rectified = (*sum * scales[p] + bias[p]).max(zero);
+                let rectified = (*sum * scales[p] + bias[p]).max(zero).min(ceiling);
                 let out = &mut job.output[(place + at) * layer.channels + channel..][..width];
                 if let Ok(out) = <&mut [f32; PANEL]>::try_from(&mut *out) {
                     rectified.store_array(out);

@@ -26,6 +26,10 @@ const LARGEST_KERNEL: u8 = 64;
 const MOST_CHANNELS: u16 = 2_048;
 /// Most frames of a window: the minute that is analysed at once.
 const LONGEST_WINDOW: u16 = 6_000;
+/// Largest factor of the input, whose values lie within some 30 of their mean, and sum of the head's magnitudes: with them
+/// and `conv::CEILING` no logit overflows.
+const LARGEST_SCALE: f32 = 1e6;
+const LARGEST_HEAD: f32 = 1e20;
 /// Most multiplications for one frame of the input, about forty times what the default model takes: beyond it, a clip
 /// of a minute takes seconds.
 const MOST_WORK: usize = 20_000_000;
@@ -143,8 +147,11 @@ impl Network {
                 self.window
             ));
         }
-        if !(self.scale.is_finite() && self.scale > 0.0) {
-            return Some(format!("the scale of the input is {}", self.scale));
+        if !(self.scale > 0.0 && self.scale <= LARGEST_SCALE) {
+            return Some(format!(
+                "the scale of the input is {}; above 0 and at most {LARGEST_SCALE} are accepted",
+                self.scale
+            ));
         }
         if !(1..=MOST_LAYERS).contains(&self.layers.len()) {
             return Some(format!(
@@ -192,7 +199,12 @@ impl Network {
                 self.head.len()
             ));
         }
-        let mut head = self.head.iter().chain([&self.head_bias]);
-        (!head.all(|w| w.is_finite())).then(|| "a weight of the head is not a finite number".into())
+        let head = self.head.iter().chain([&self.head_bias]);
+        let sum: f32 = head.map(|w| w.abs()).sum();
+        (sum.is_nan() || sum > LARGEST_HEAD).then(|| {
+            format!(
+                "the magnitudes in the head sum up to {sum:e}; at most {LARGEST_HEAD:e} is accepted"
+            )
+        })
     }
 }
