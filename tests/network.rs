@@ -228,7 +228,7 @@ fn eight_bits_change_logits_little() {
 #[test]
 fn what_could_not_be_run_is_refused() {
     type Change = fn(&mut Network);
-    let changes: [(Change, &str); 16] = [
+    let changes: [(Change, &str); 18] = [
         (|n| n.bands = 64, "64 bands"),
         (|n| n.window = 0, "window of 0"),
         (|n| n.window = 2, "strides of 4 frames"),
