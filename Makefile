@@ -142,7 +142,8 @@ FOLD_STEPS = 2800
 # What the network weighs beside the kernel machine: models/MODEL_CARD.md says where it comes from.
 WEIGHTS = 0.35,1
 TRAINER = .venv-network/bin/python training/network/train.py
-FUSED = $(COPIES) $(APART) --scores target/folds/network.csv --scores target/folds/kernel.csv --weights $(WEIGHTS)
+FUSE = $(COPIES) $(APART) --weights $(WEIGHTS)
+FUSED = $(FUSE) --scores target/folds/network.csv --scores target/folds/kernel.csv
 SPECTROGRAMS = target/default/corpus.json target/default/corpus.bin
 
 train: target/default/network.json ## train the embedded models on CLIPS and PACKAGES into models/
@@ -198,7 +199,7 @@ evaluate-corpora: .venv-network target/default/corpus.json ## whole speech corpo
 		--scores target/corpora/network.csv
 	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) --protocol grouped-corpora \
 		--scores target/corpora/kernel.csv --report target/corpora/kernel
-	$(VOXPROOF_QUICK) fuse $(BOTH) $(COPIES) $(APART) --weights $(WEIGHTS) \
+	$(VOXPROOF_QUICK) fuse $(BOTH) $(FUSE) \
 		--scores target/corpora/network.csv --scores target/corpora/kernel.csv --report target/corpora
 
 evaluate-supply: ## the kernel machine fitted to the public sources of CLIPS, judged on PACKAGES, into target/supply

@@ -40,6 +40,11 @@ async fn start(judge: Arc<dyn Judge>, config: HttpConfig) -> Running {
     }
 }
 
+/// Waits until the server has ended, without a fault.
+async fn ended(served: JoinHandle<std::io::Result<()>>) {
+    timeout(PATIENCE, served).await.unwrap().unwrap().unwrap();
+}
+
 fn local(vars: &[(&str, &str)]) -> HttpConfig {
     let mut config = config(vars);
     config.host = "127.0.0.1".to_owned();
@@ -103,11 +108,7 @@ async fn connections_are_kept_alive_over_answers_and_faults() {
         assert!(answer(&mut stream).await.starts_with("HTTP/1.1 401"));
     }
     server.stop.send(()).unwrap();
-    timeout(PATIENCE, server.served)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    ended(server.served).await;
 }
 
 #[tokio::test]
@@ -185,11 +186,7 @@ async fn shutting_down_delivers_the_answers_in_flight() {
     end.send(()).unwrap();
     let text = answer(&mut stream).await;
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
-    timeout(PATIENCE, server.served)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    ended(server.served).await;
 }
 
 #[tokio::test]
@@ -217,11 +214,7 @@ async fn shutting_down_hears_who_has_just_connected() {
         let text = answer(&mut stream).await;
         assert!(text.starts_with("HTTP/1.1 200"), "{text}");
     }
-    timeout(PATIENCE, server.served)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    ended(server.served).await;
 }
 
 #[tokio::test]
@@ -234,11 +227,7 @@ async fn shutting_down_does_not_wait_for_ever() {
     stalled.write_all(head(1000, "").as_bytes()).await.unwrap();
     sleep(Duration::from_millis(50)).await;
     server.stop.send(()).unwrap();
-    timeout(PATIENCE, server.served)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    ended(server.served).await;
 }
 
 #[tokio::test]

@@ -118,8 +118,8 @@ where
         let (judge, thresholds) = (Arc::clone(&judge), app.language_thresholds);
         move || judged(&*judge, &order, thresholds, Arc::new(clip()?))
     };
-    let done = app.queue.run(caller, job).await.map_err(no_result)??;
-    Ok(Answered::new(&*judge, finish(app, &judge, done)))
+    let body = in_turn(app, &judge, caller, job).await?;
+    Ok(Answered::new(&*judge, body))
 }
 
 /// In two turns of a worker, so that what is known waits for nobody who is judged.
@@ -171,12 +171,8 @@ async fn answer_known(
         move || judged(&*judge, &order, thresholds, clip)
     };
     let Some(cache) = app.cache.as_ref().filter(|_| keeps(&clip)) else {
-        let done = app
-            .queue
-            .run(order.asker.caller, job)
-            .await
-            .map_err(no_result)??;
-        return Ok(Answered::new(&**judge, finish(app, judge, done)));
+        let body = in_turn(app, judge, order.asker.caller, job).await?;
+        return Ok(Answered::new(&**judge, body));
     };
     let threshold = thresholds.of(clip.language).or(app.threshold);
     let key = Key::new(hash, &clip, order, judge.model(), threshold);
@@ -185,12 +181,7 @@ async fn answer_known(
     if let Some(body) = known {
         return Ok(Answered::new(&**judge, body).with_cache("hit"));
     }
-    let done = app
-        .queue
-        .run(order.asker.caller, job)
-        .await
-        .map_err(no_result)??;
-    let body = finish(app, judge, done);
+    let body = in_turn(app, judge, order.asker.caller, job).await?;
     cache.put(key, &body);
     Ok(Answered::new(&**judge, body).with_cache("miss"))
 }
@@ -213,11 +204,20 @@ struct Done {
         expect(dead_code, reason = "so is the shadow")
     )]
     options: DetectOptions,
-    #[cfg_attr(
-        not(feature = "server"),
-        expect(dead_code, reason = "so is the shadow")
-    )]
+}
+
+/// Judges by `job` when it is the caller's turn; the document of the answer.
+async fn in_turn<F>(
+    app: &AppState,
+    judge: &Arc<dyn Judge>,
     caller: Option<Caller>,
+    job: F,
+) -> Result<Bytes, Problem>
+where
+    F: FnOnce() -> Result<Done, Problem> + Send + 'static,
+{
+    let done = app.queue.run(caller, job).await.map_err(no_result)??;
+    Ok(finish(app, judge, caller, done))
 }
 
 fn judged(
@@ -232,7 +232,6 @@ fn judged(
         judged,
         clip,
         options: order.options,
-        caller: order.asker.caller,
     })
 }
 
@@ -252,7 +251,7 @@ fn judge_by_language(
 
 /// Counts what was judged, and lets the shadow judge it.
 #[cfg(feature = "server")]
-fn finish(app: &AppState, judge: &Arc<dyn Judge>, done: Done) -> Bytes {
+fn finish(app: &AppState, judge: &Arc<dyn Judge>, caller: Option<Caller>, done: Done) -> Bytes {
     app.metrics.judged(&judge.model().name, &done.judged);
     if let Some(shadow) = app.models.shadow().cloned() {
         let found = done.judged.found().map(|found| &found.detection);
@@ -263,7 +262,6 @@ fn finish(app: &AppState, judge: &Arc<dyn Judge>, done: Done) -> Bytes {
         // Its verdict alone is compared.
         options.detail = crate::options::Detail::None;
         let (queue, thresholds) = (app.queue.clone(), app.language_thresholds);
-        let caller = done.caller;
         tokio::spawn(async move {
             let job = move || {
                 let judged = judge_by_language(&*shadow, &options, thresholds, &clip);
@@ -281,7 +279,7 @@ fn finish(app: &AppState, judge: &Arc<dyn Judge>, done: Done) -> Bytes {
 }
 
 #[cfg(not(feature = "server"))]
-fn finish(_: &AppState, _: &Arc<dyn Judge>, done: Done) -> Bytes {
+fn finish(_: &AppState, _: &Arc<dyn Judge>, _: Option<Caller>, done: Done) -> Bytes {
     done.body
 }
 
