@@ -1,6 +1,7 @@
 //! Cache and limits that servers share, against a real redis-server. Skipped where there is none, unless REQUIRE_REDIS=1.
 #![cfg(feature = "server")]
 
+mod port_support;
 mod support;
 
 use std::net::TcpListener;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use port_support::free_port;
 use support::{AI, HUMAN, KEY, api_with, config, file, post, send};
 use voxproof::Detector;
 
@@ -34,11 +36,6 @@ impl Drop for Redis {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 impl Redis {

@@ -1,6 +1,8 @@
 //! TLS towards others, by the certificates that the system, or SSL_CERT_FILE, names: hosts of clips, and Redis.
 #![cfg(all(feature = "server", unix))]
 
+mod port_support;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -195,10 +197,7 @@ impl Drop for Redis {
 #[test]
 fn servers_share_verdicts_over_tls() {
     let authority = Authority::new("redis");
-    let port = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    let port = port_support::free_port();
     let redis = Command::new("redis-server")
         .args([
             "--port",

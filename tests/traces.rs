@@ -8,6 +8,7 @@
 ))]
 
 mod lambda_support;
+mod port_support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -203,9 +204,7 @@ fn on_lambda_spans_are_sent_before_the_answer() {
 fn the_scorer_sends_a_span_for_an_object_and_does_not_name_it() {
     let collector = Collector::start();
     // Nothing answers in the place of S3: the object is to be delivered again, and its span is sent all the same.
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
-    let nowhere = format!("http://{}", nobody.local_addr().unwrap());
-    drop(nobody);
+    let nowhere = format!("http://127.0.0.1:{}", port_support::free_port());
     let variables = [
         ("RESULTS_BUCKET", "results-bucket"),
         ("AWS_ACCESS_KEY_ID", "local"),

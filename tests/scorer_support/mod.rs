@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod aws;
+#[path = "../port_support/mod.rs"]
+mod port_support;
 pub mod proxy;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use aws::Aws;
+use port_support::free_port;
 use proxy::Proxy;
 use serde_json::{Value, json};
 
@@ -36,12 +39,6 @@ fn moto() -> Option<PathBuf> {
         .chain([venv])
         .chain(std::env::split_paths(&path).map(|folder| folder.join("moto_server")))
         .find(|program| program.is_file())
-}
-
-/// A port that nobody listens on.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// AWS on the loopback: buckets for uploads and results, a queue that S3 tells of uploads, and its dead-letter queue.

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use super::port_support::free_port;
+
 /// What happens to requests instead of being passed on.
 #[derive(Clone, Default)]
 pub struct Fault {
@@ -41,9 +43,11 @@ struct Running {
 impl Proxy {
     /// Passes on to the port `target` of the loopback.
     pub fn start(target: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // Away, it is to be nobody's: a scorer of this test would else reach another test's.
+        let port = free_port();
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let mut proxy = Self {
-            port: listener.local_addr().unwrap().port(),
+            port,
             target,
             state: Arc::default(),
             running: None,
