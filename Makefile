@@ -140,7 +140,7 @@ APART = --through study --disjoint-speakers
 STEPS = 4000
 FOLD_STEPS = 2800
 # What the network weighs beside the kernel machine: models/MODEL_CARD.md says where it comes from.
-WEIGHTS = 0.35,1
+WEIGHTS = 0.5,1
 TRAINER = .venv-network/bin/python training/network/train.py
 FUSE = $(COPIES) $(APART) --weights $(WEIGHTS)
 FUSED = $(FUSE) --scores target/folds/network.csv --scores target/folds/kernel.csv

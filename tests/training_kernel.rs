@@ -3,7 +3,7 @@
 
 use voxproof::model::{Estimator, Kernel, Pipeline, kernel, whitened};
 use voxproof::training::KernelSettings;
-use voxproof::training::kernel_fit::fit;
+use voxproof::training::kernel_fit::{Known, fit};
 use voxproof::training::metrics::{Ranking, calibration_error};
 use voxproof::training::rng::Rng;
 use voxproof::training::whitening;
@@ -44,16 +44,13 @@ fn fitted(
 ) -> Pipeline {
     let rows: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
     let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
-    fit(
-        &rows,
+    let known = Known {
         is_ai,
-        &groups,
-        &vec![None; rows.len()],
-        each,
-        &[2, 6],
-        settings,
-    )
-    .unwrap()
+        groups: &groups,
+        languages: &vec![""; rows.len()],
+        speakers: &vec![None; rows.len()],
+    };
+    fit(&rows, &known, each, &[2, 6], settings).unwrap()
 }
 
 fn machine(pipeline: &Pipeline) -> &Kernel {
@@ -140,6 +137,63 @@ fn the_coefficients_are_at_the_minimum_of_the_objective() {
     assert!(worst < 1e-3 * scale, "{worst} of {scale}");
 }
 
+/// Two languages that the third value tells apart: in one of them nine of ten clips are synthetic, in the other one of
+/// ten. What makes a clip synthetic is fainter than the language.
+#[test]
+fn a_language_is_not_learnt_as_a_class_where_the_classes_are_evened_out() {
+    let clips = |n: usize, seed: u64, skew: usize| {
+        let mut rng = Rng::new(seed, 3);
+        let mut rows = Vec::new();
+        let (mut is_ai, mut languages) = (Vec::new(), Vec::new());
+        for i in 0..n {
+            let tamil = i % 2 == 0;
+            let ai = (rng.below(10) < skew) == tamil;
+            let sign = |yes: bool| if yes { 1.0 } else { -1.0 };
+            let mut row: Vec<f64> = (0..6).map(|_| uniform(&mut rng)).collect();
+            row[0] += 0.5 * sign(ai);
+            row[2] = 0.3 * row[2] + sign(tamil);
+            rows.push(row);
+            is_ai.push(ai);
+            languages.push(if tamil { "ta" } else { "en" });
+        }
+        (rows, is_ai, languages)
+    };
+    let (rows, is_ai, languages) = clips(600, 9, 9);
+    let slices: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
+    let groups: Vec<String> = (0..600).map(|i| format!("group {}", i % 12)).collect();
+    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+    // As many of each class in either language to test on.
+    let (tested, truth, spoken) = clips(600, 10, 5);
+    let errors = |strength: f64, languages: &[&str]| {
+        let settings = KernelSettings {
+            landmarks: 150,
+            languages: strength,
+            ..unmixed()
+        };
+        let known = Known {
+            is_ai: &is_ai,
+            groups: &groups,
+            languages,
+            speakers: &[None; 600],
+        };
+        let pipeline = fit(&slices, &known, 1, &[2, 6], &settings).unwrap();
+        let wrong = |tamil: bool| {
+            let of_class = (0..600).filter(|&i| (spoken[i] == "ta") == tamil && !truth[i]);
+            let called_ai = of_class
+                .clone()
+                .filter(|&i| pipeline.probability(&tested[i]) > 0.5);
+            called_ai.count() as f64 / of_class.count() as f64
+        };
+        (wrong(true), wrong(false))
+    };
+    let (tamil, english) = errors(0.0, &languages);
+    assert!(tamil > english + 0.3, "{tamil} {english}");
+    let (evened, english) = errors(1.0, &languages);
+    assert!(evened < english + 0.15, "{evened} {english}");
+    // Where no language is known, there is nothing to even out.
+    assert_eq!(errors(1.0, &[""; 600]), errors(0.0, &languages));
+}
+
 #[test]
 fn a_clip_weighs_the_same_with_copies_and_only_clips_become_landmarks() {
     let (rows, is_ai, groups) = crossed(80, 4);
@@ -186,7 +240,13 @@ fn values_that_are_not_numbers_are_refused() {
     rows[3][2] = f64::NAN;
     let rows: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
     let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
-    let error = fit(&rows, &is_ai, &groups, &[None; 40], 1, &[2, 6], &unmixed());
+    let known = Known {
+        is_ai: &is_ai,
+        groups: &groups,
+        languages: &[""; 40],
+        speakers: &[None; 40],
+    };
+    let error = fit(&rows, &known, 1, &[2, 6], &unmixed());
     assert!(error.is_err());
 }
 
@@ -257,7 +317,13 @@ fn a_whitened_machine_is_stored_as_it_was_fitted() {
         landmarks: 60,
         ..KernelSettings::default()
     };
-    let pipeline = fit(&slices, &is_ai, &groups, &speakers, 1, &[2, 6], &settings).unwrap();
+    let known = Known {
+        is_ai: &is_ai,
+        groups: &groups,
+        languages: &[""; 200],
+        speakers: &speakers,
+    };
+    let pipeline = fit(&slices, &known, 1, &[2, 6], &settings).unwrap();
     let Estimator::Whitened(machine) = &pipeline.estimator else {
         panic!("{:?}", pipeline.estimator)
     };

@@ -5,7 +5,7 @@ use std::fmt;
 use super::boosting_fit::{self, BoostingSettings};
 use super::corpus::Corpus;
 use super::forest_fit::{self, ForestSettings};
-use super::kernel_fit::{self, KernelSettings};
+use super::kernel_fit::{self, KernelSettings, Known};
 use super::logistic_fit::{self, LogisticSettings};
 use super::mlp_fit::{self, MlpSettings};
 use super::network::NetworkSettings;
@@ -88,7 +88,14 @@ impl EstimatorSettings {
                 let groups = groups(&clips, each);
                 let ends = corpus.features.group_ends();
                 let speakers: Vec<_> = clips.iter().map(|clip| protocol::speaker(clip)).collect();
-                kernel_fit::fit(&rows, &is_ai, &groups, &speakers, each, ends, settings)
+                let languages: Vec<_> = clips.iter().map(|clip| language(clip)).collect();
+                let known = Known {
+                    is_ai: &is_ai,
+                    groups: &groups,
+                    languages: &languages,
+                    speakers: &speakers,
+                };
+                kernel_fit::fit(&rows, &known, each, ends, settings)
             }
             Self::Network(_) => Err(TrainingError::Fit(
                 "a network is fitted to spectrograms, not to features".into(),
@@ -125,6 +132,14 @@ pub(super) fn group(clip: &Clip) -> &str {
         &clip.family
     } else {
         clip.source()
+    }
+}
+
+/// The language of a clip without its region; one name for all whose language nobody knows.
+fn language(clip: &Clip) -> &str {
+    match clip.language.split(['-', '_']).next() {
+        Some("" | "und" | "unknown") | None => "",
+        Some(language) => language,
     }
 }
 

@@ -34,6 +34,9 @@ pub struct KernelSettings {
     pub level: f32,
     /// A clip weighs (clips of its family or source) to this power, and the classes weigh alike.
     pub power: f64,
+    /// How far the classes are made to weigh alike within each language, so that a model does not learn a language of
+    /// which it has heard one class more: see [`even_out`]; 0 leaves the weights as they are, 1 is all the way.
+    pub languages: f64,
     /// How far what differs between recordings of one person is shrunk, see [`whitening`]; 0 leaves features as they are.
     pub whitening: f64,
     /// Share of the likeness of all features together beside that of the groups: see [`Whitened::joint`].
@@ -53,6 +56,7 @@ impl Default for KernelSettings {
             gamma: 0.3,
             level: 0.1,
             power: -0.5,
+            languages: 0.5,
             whitening: 2.0,
             joint: 0.5,
             recorded: 0.5,
@@ -66,7 +70,7 @@ impl fmt::Display for KernelSettings {
         write!(
             f,
             "{} landmarks, one Gaussian for each group of features and {} of the likeness by one over all, gamma {}, lambda {}, whitened by {} times the covariance \
-             within speakers, clips weighted by (size of family or source)^{}, {} of it as recorded beside copies, values clipped to their 0.5th and 99.5th percentile, calibrated on {} folds grouped by family \
+             within speakers, clips weighted by (size of family or source)^{}, the classes evened out within languages by {}, {} of it as recorded beside copies, values clipped to their 0.5th and 99.5th percentile, calibrated on {} folds grouped by family \
              and source, seed {}",
             self.landmarks,
             self.joint,
@@ -74,6 +78,7 @@ impl fmt::Display for KernelSettings {
             self.lambda,
             self.whitening,
             self.power,
+            self.languages,
             self.recorded,
             calibrate::FOLDS,
             self.seed
@@ -81,8 +86,21 @@ impl fmt::Display for KernelSettings {
     }
 }
 
-/// Weight of each row, shape `[n]`: mean 1, both classes alike, within a class (rows of the group)^power each.
-fn weights(is_ai: &[bool], groups: &[&str], power: f64) -> Vec<f64> {
+/// What is known of the rows, each of shape `[n]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    pub is_ai: &'a [bool],
+    /// Engine family or human source.
+    pub groups: &'a [&'a str],
+    /// Tag of the language; all of one tag where none is known.
+    pub languages: &'a [&'a str],
+    pub speakers: &'a [Speaker<'a>],
+}
+
+/// Weight of each row, shape `[n]`: mean 1, both classes alike, within a class (rows of the group)^power each, then the
+/// classes evened out within languages.
+fn weights(known: &Known, each: usize, settings: &KernelSettings) -> Vec<f64> {
+    let Known { is_ai, groups, .. } = *known;
     let mut counts = BTreeMap::new();
     for key in is_ai.iter().zip(groups) {
         *counts.entry(key).or_insert(0.0) += 1.0;
@@ -90,8 +108,17 @@ fn weights(is_ai: &[bool], groups: &[&str], power: f64) -> Vec<f64> {
     let mut weights: Vec<f64> = is_ai
         .iter()
         .zip(groups)
-        .map(|key| f64::powf(counts[&key], power))
+        .map(|key| f64::powf(counts[&key], settings.power))
         .collect();
+    level(&mut weights, is_ai);
+    let spare = SPARE * each as f64;
+    even_out(&mut weights, known, spare, settings.languages);
+    level(&mut weights, is_ai);
+    weights
+}
+
+/// Scales weights to a mean of 1, both classes alike.
+fn level(weights: &mut [f64], is_ai: &[bool]) {
     let mut sums = [0.0; 2];
     for (weight, &ai) in weights.iter().zip(is_ai) {
         sums[usize::from(ai)] += weight;
@@ -100,20 +127,38 @@ fn weights(is_ai: &[bool], groups: &[&str], power: f64) -> Vec<f64> {
     for (weight, &ai) in weights.iter_mut().zip(is_ai) {
         *weight *= half / sums[usize::from(ai)];
     }
-    weights
 }
 
-/// Fits all stages to `rows`, shape `[n][features]`, of which `each` in a row belong to one clip, with `is_ai` and
-/// `groups` (engine family or human source) and `speakers`, shape `[n]`. `ends` says where each group of features ends, see
-/// [`crate::features::FeatureSet::group_ends`].
+/// Clips of mean weight that a language is taken to have of either class besides its own, when its classes are compared:
+/// a language of three synthetic clips and no human one is not to lose them.
+const SPARE: f64 = 7.0;
+
+/// Takes weight from the class that has more of a language: with the weights `own` and `other` of the classes in it, its
+/// rows are multiplied by `((other + spare) / (own + spare))^strength`.
+fn even_out(weights: &mut [f64], known: &Known, spare: f64, strength: f64) {
+    let mut sums: BTreeMap<&str, [f64; 2]> = BTreeMap::new();
+    for ((weight, &ai), language) in weights.iter().zip(known.is_ai).zip(known.languages) {
+        sums.entry(language).or_default()[usize::from(ai)] += weight;
+    }
+    for ((weight, &ai), language) in weights.iter_mut().zip(known.is_ai).zip(known.languages) {
+        let [human, synthetic] = sums[language].map(|sum| sum + spare);
+        let ratio = if ai {
+            human / synthetic
+        } else {
+            synthetic / human
+        };
+        *weight *= ratio.min(1.0).powf(strength);
+    }
+}
+
+/// Fits all stages to `rows`, shape `[n][features]`, of which `each` in a row belong to one clip. `ends` says where each
+/// group of features ends, see [`crate::features::FeatureSet::group_ends`].
 ///
 /// # Errors
 /// [`TrainingError::Fit`] if the system cannot be solved, as where a value is not finite.
 pub fn fit(
     rows: &[&[f64]],
-    is_ai: &[bool],
-    groups: &[&str],
-    speakers: &[Speaker],
+    known: &Known,
     each: usize,
     ends: &[usize],
     settings: &KernelSettings,
@@ -134,7 +179,13 @@ pub fn fit(
         standardised.push(z);
     }
     drop(clipped);
-    let mut weights = weights(is_ai, groups, settings.power);
+    let Known {
+        is_ai,
+        groups,
+        speakers,
+        ..
+    } = *known;
+    let mut weights = weights(known, each, settings);
     let chosen = landmarks(&weights, each, settings);
     // Copies share their clip's weight, so that lambda means the same with and without them.
     if each > 1 {

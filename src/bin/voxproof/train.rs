@@ -117,6 +117,9 @@ pub struct EstimatorArgs {
     /// Share of a clip's weight that the clip as recorded has beside its copies, for kernel
     #[arg(long, value_name = "SHARE", default_value_t = KernelSettings::default().recorded, value_parser = share)]
     recorded: f64,
+    /// How far the classes are made to weigh alike within each language, for kernel
+    #[arg(long, value_name = "SHARE", default_value_t = KernelSettings::default().languages, value_parser = share)]
+    languages: f64,
     /// What weighs the same in training, for logistic: the two classes, or also the engine families
     /// and human sources within them
     #[arg(long, value_name = "OVER", default_value = Weighting::default().name(),
@@ -167,6 +170,7 @@ impl EstimatorArgs {
                 whitening: self.whitening,
                 joint: self.joint as f32,
                 recorded: self.recorded,
+                languages: self.languages,
                 seed,
                 ..KernelSettings::default()
             }),
