@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use voxproof::audio::SAMPLE_RATE;
 use voxproof::features::FeatureSet;
 use voxproof::model::Model;
+use voxproof::training::CorpusSummary;
 use voxproof::training::audit::{Reason, audit};
 use voxproof::training::manifest::{self, Clip, Label};
-use voxproof::training::report::CorpusSummary;
 use voxproof::training::rng::Rng;
 use voxproof::training::{
     CopyOptions, Corpus, CorpusOptions, ManifestSource, Progress, Protocol, ScoreOptions,

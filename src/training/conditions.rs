@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::TrainingError;
 use super::corpus::Corpus;
-use super::evaluate::{Part, Pooled, ProtocolReport};
 use super::figures::Figures;
 use super::metrics::Interval;
 use super::protocol::{Fold, Protocol};
+use super::summary::{Part, Pooled, ProtocolReport};
 
 /// Name of the condition of clips as they are.
 pub const RECORDED: &str = "recorded";

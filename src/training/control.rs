@@ -8,10 +8,11 @@ use super::TrainingError;
 use super::copies::CopyOptions;
 use super::corpus::Corpus;
 use super::estimator::EstimatorSettings;
-use super::evaluate::{score_folds, sum_up};
+use super::evaluate::score_folds;
 use super::logistic_fit::LogisticSettings;
 use super::metrics::Interval;
 use super::protocol::{Fold, Protocol};
+use super::summary::sum_up;
 use crate::features::FeatureSet;
 
 /// What a figure of the control means, for readers of reports.

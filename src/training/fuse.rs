@@ -12,10 +12,12 @@ use std::path::{Path, PathBuf};
 use super::calibrate::platt;
 use super::copies::Rows;
 use super::corpus::{Corpus, CorpusOptions};
-use super::evaluate::{EvaluateReport, Settings, figures};
+use super::corpus_summary::CorpusSummary;
+use super::evaluate::{EvaluateReport, Settings};
 use super::logistic_fit::{Weighting, solve};
 use super::protocol::{Fold, Protocol};
-use super::report::{self, CorpusSummary};
+use super::report;
+use super::summary::figures;
 use super::{TrainingError, conditions};
 use crate::model::Calibration;
 

@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 
 use super::TrainingError;
 use super::corpus::Corpus;
-use super::evaluate::{Scores, sum_up};
+use super::evaluate::Scores;
 use super::manifest::Clip;
 use super::metrics::Interval;
 use super::protocol::{Fold, Protocol};
 use super::rng::Rng;
+use super::summary::sum_up;
 
 /// Shares of the families, one over these.
 const DIVISORS: [usize; 4] = [8, 4, 2, 1];

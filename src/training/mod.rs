@@ -4,7 +4,7 @@
 //! computes their features, also of [`copies`] that a random [`channel`] has passed, [`estimator`] fits a model to them
 //! with [`forest_fit`], [`boosting_fit`], [`mlp_fit`] or with [`logistic_fit`] or [`kernel_fit`] and [`calibrate`], [`train`] writes it as an
 //! artifact; [`protocol`] divides the corpus, [`evaluate()`] fits and scores the divisions, [`metrics`],
-//! [`figures`] and [`report`] sum up, `page` draws. [`warning_rates`] and [`splice`] measure what a detailed answer is
+//! [`summary`] and [`figures`] sum up, [`report`] writes, `page` draws. [`warning_rates`] and [`splice`] measure what a detailed answer is
 //! worth. Everything is deterministic for a seed, whatever the number of threads.
 
 pub mod adapters;
@@ -17,6 +17,7 @@ pub mod conditions;
 pub mod control;
 pub mod copies;
 pub mod corpus;
+pub mod corpus_summary;
 mod dense;
 pub mod estimator;
 pub mod evaluate;
@@ -41,6 +42,7 @@ pub mod rng;
 pub mod score;
 pub mod selection;
 pub mod splice;
+pub mod summary;
 pub mod table;
 pub mod warning_rates;
 pub mod whitening;
@@ -54,6 +56,7 @@ pub use boosting_fit::BoostingSettings;
 pub use channel::{Channel, Preset};
 pub use copies::{CopyOptions, CopySummary};
 pub use corpus::{Corpus, CorpusOptions, Skipped};
+pub use corpus_summary::CorpusSummary;
 pub use estimator::EstimatorSettings;
 pub use evaluate::{EvaluateOptions, EvaluateReport, evaluate};
 pub use export::{ExportOptions, export};
@@ -65,7 +68,6 @@ pub use manifest::ManifestSource;
 pub use mlp_fit::MlpSettings;
 pub use network::NetworkSettings;
 pub use protocol::Protocol;
-pub use report::CorpusSummary;
 pub use score::{ScoreOptions, ScoreReport, score};
 pub use selection::Selection;
 

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::corpus::{Corpus, CorpusOptions};
-use super::evaluate::{Part, clusters, part, ranking};
+use super::corpus_summary::CorpusSummary;
 use super::figures::{Figures, Scored};
 use super::manifest::{Clip, Label};
 use super::metrics::{Interval, calibration_error};
 use super::page;
 use super::protocol::{Fold, MIN_CLIPS};
-use super::report::{self, CorpusSummary};
+use super::report;
+use super::summary::{Part, clusters, part, ranking};
 use super::{ProgressFn, TrainingError, in_pool};
 use crate::analysis::Analyser;
 use crate::features::{FeatureSet, FeatureVector};

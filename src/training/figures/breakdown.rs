@@ -7,9 +7,9 @@ use rayon::prelude::*;
 
 use super::attribute::{By, UNKNOWN};
 use super::{Score, Scored};
-use crate::training::evaluate::clusters;
 use crate::training::metrics::{Interval, Ranking};
 use crate::training::protocol::MIN_CLIPS;
+use crate::training::summary::clusters;
 
 /// Scores divided by one thing that is known of the clips.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]

@@ -12,11 +12,12 @@ use std::fmt::Write as _;
 
 use super::conditions::RECORDED;
 use super::control;
-use super::evaluate::{EvaluateReport, ProtocolReport};
+use super::evaluate::EvaluateReport;
 use super::metrics::Interval;
 use super::protocol::Protocol;
 use super::report::title;
 use super::score::ScoreReport;
+use super::summary::ProtocolReport;
 use section::Section;
 
 /// The page of an evaluation.
