@@ -6,11 +6,12 @@
 //!           +-> features of another set ----------------------------------------------------------------------+
 //! ```
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::audio::{SAMPLE_RATE, Waveform, resample};
+use crate::audio::{SAMPLE_RATE, Waveform, resample, resample_in_place};
 use crate::features::bands::{BANDS, Bands, BandsScratch};
 use crate::features::dynamic::{MAX_SECONDS, RATE, Speech, prepare, stft::HOP};
 use crate::features::{Extractor, FeatureError, FeatureVector, MIN_SECONDS, Scratch, time_domain};
@@ -131,7 +132,7 @@ impl Analyser {
         stretches: Option<Stretches>,
         scratch: &mut AnalysisScratch,
     ) -> Result<Analysis, FeatureError> {
-        let mut analysis = self.judge_whole(waveform, scratch)?;
+        let mut analysis = self.judge_whole(Cow::Borrowed(waveform), scratch)?;
         let seconds = waveform.duration_seconds();
         if let Some(stretches) = stretches {
             let before = scratch.timings;
@@ -154,9 +155,22 @@ impl Analyser {
         Ok(analysis)
     }
 
+    /// Judges `waveform` as [`Analyser::judge`] does without stretches, and takes its memory: of a long recording half as
+    /// much is needed.
+    ///
+    /// # Errors
+    /// As [`Analyser::judge`].
+    pub fn judge_owned(
+        &self,
+        waveform: Waveform,
+        scratch: &mut AnalysisScratch,
+    ) -> Result<Analysis, FeatureError> {
+        self.judge_whole(Cow::Owned(waveform), scratch)
+    }
+
     fn judge_whole(
         &self,
-        waveform: &Waveform,
+        waveform: Cow<Waveform>,
         scratch: &mut AnalysisScratch,
     ) -> Result<Analysis, FeatureError> {
         if let Some((runner, bands)) = self.model.network().zip(self.bands.as_ref()) {
@@ -164,7 +178,7 @@ impl Analyser {
         }
         let extractor = self.extractor.as_ref().expect("a model has a part");
         let started = Instant::now();
-        let features = extractor.extract(waveform, &mut scratch.features)?;
+        let features = extractor.extract(&waveform, &mut scratch.features)?;
         let started = scratch.timings.add(Stage::Features, started);
         let ai_probability = self.model.fuse(None, Some(&features));
         scratch.timings.add(Stage::Model, started);
@@ -202,7 +216,7 @@ impl Analyser {
         for start in starts.chain([last]) {
             let end = (start + window).min(samples.len());
             let stretch = Waveform::new(samples[start..end].to_vec());
-            if let Ok(analysis) = self.judge_whole(&stretch, scratch) {
+            if let Ok(analysis) = self.judge_owned(stretch, scratch) {
                 out.push(Segment {
                     start: start as f64 / rate as f64,
                     end: end as f64 / rate as f64,
@@ -218,7 +232,7 @@ impl Analyser {
         &self,
         runner: &Runner,
         bands: &Bands,
-        waveform: &Waveform,
+        waveform: Cow<Waveform>,
         scratch: &mut AnalysisScratch,
     ) -> Result<Analysis, FeatureError> {
         let seconds = waveform.duration_seconds();
@@ -227,13 +241,22 @@ impl Analyser {
         }
         let started = Instant::now();
         time_domain::analyse(waveform.samples())?;
-        let at_16_khz = resample(waveform.samples(), SAMPLE_RATE, RATE);
+        let mut features = None;
+        if let Some(extractor) = self.extractor.as_ref().filter(|e| !e.starts_from_speech()) {
+            features = Some(extractor.extract(&waveform, &mut scratch.features)?);
+        }
+        let at_16_khz = match waveform {
+            Cow::Borrowed(waveform) => resample(waveform.samples(), SAMPLE_RATE, RATE),
+            Cow::Owned(waveform) => {
+                let mut samples = waveform.into_samples();
+                resample_in_place(&mut samples, SAMPLE_RATE, RATE);
+                samples
+            }
+        };
         let speech = prepare::prepare_all(at_16_khz)?;
-        let features = self
-            .extractor
-            .as_ref()
-            .map(|extractor| extractor.extract_prepared(waveform, &speech, &mut scratch.features))
-            .transpose()?;
+        if let Some(extractor) = &self.extractor {
+            features = features.or_else(|| extractor.extract_prepared(&speech));
+        }
         let started = scratch.timings.add(Stage::Features, started);
         let windows = windows(runner, bands, &speech, scratch);
 

@@ -272,7 +272,7 @@ impl Detector {
 
     fn judge(&self, bytes: &[u8], detail: Detail) -> Result<Detection, DetectError> {
         let waveform = audio::decode(bytes, &self.limits)?;
-        Ok(self.judge_waveform(&waveform, detail)?)
+        Ok(self.judge_waveform(waveform, detail)?)
     }
 
     /// The bounds of decoding.
@@ -283,7 +283,7 @@ impl Detector {
     /// Judges a clip that is decoded already.
     pub(crate) fn judge_waveform(
         &self,
-        waveform: &Waveform,
+        waveform: Waveform,
         detail: Detail,
     ) -> Result<Detection, FeatureError> {
         let (stretches, timings) = (Stretches::default(), Timings::default());
@@ -294,7 +294,7 @@ impl Detector {
     /// Judges it in these stretches; the stages' times are added to `timings`.
     pub(crate) fn judge_timed(
         &self,
-        waveform: &Waveform,
+        waveform: Waveform,
         detail: Detail,
         stretches: Stretches,
         timings: Timings,
@@ -305,30 +305,34 @@ impl Detector {
             .map(|mut s| s.pop())
             .unwrap_or_default()
             .unwrap_or_default();
-        let stretches = (detail == Detail::Segments).then_some(stretches);
         scratch.timings = timings;
-        let analysis = self.analyser.judge_in(waveform, stretches, &mut scratch);
-        let mut timings = scratch.timings;
+        let duration_seconds = waveform.duration_seconds();
+        // Before the waveform is used up.
+        let started = Instant::now();
+        let measured = (detail != Detail::None).then(|| self.gauge.measure(&waveform));
+        scratch.timings.add(Stage::Warnings, started);
+        let analysis = if detail == Detail::Segments {
+            let stretches = Some(stretches);
+            self.analyser.judge_in(&waveform, stretches, &mut scratch)
+        } else {
+            self.analyser.judge_owned(waveform, &mut scratch)
+        };
+        let timings = scratch.timings;
         if let Ok(mut pool) = self.scratch.lock() {
             pool.push(scratch);
         }
         let analysis = analysis?;
         let (classification, confidence) = self.classify(analysis.ai_probability);
-        let started = Instant::now();
-        let warnings = match detail {
-            Detail::None => Vec::new(),
-            _ => warnings(&self.gauge.measure(waveform), analysis.outlying),
-        };
-        timings.add(Stage::Warnings, started);
+        let warnings = measured.map(|measured| warnings(&measured, analysis.outlying));
         let detection = Detection {
             classification,
             confidence,
             ai_probability: analysis.ai_probability,
-            duration_seconds: waveform.duration_seconds(),
+            duration_seconds,
             inconclusive: inconclusive(analysis.ai_probability),
             out_of_distribution: analysis.outlying,
             segments: analysis.segments,
-            warnings,
+            warnings: warnings.unwrap_or_default(),
             evidence: if detail == Detail::None {
                 None
             } else {

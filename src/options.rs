@@ -279,7 +279,7 @@ impl Detector {
         decoding.add(Stage::Decode, started);
         let waveform = options.region.of(waveform)?;
         let (mut detection, timings) =
-            self.judge_timed(&waveform, options.detail, options.stretches, decoding)?;
+            self.judge_timed(waveform, options.detail, options.stretches, decoding)?;
         let segments = detection.segments.iter_mut();
         segments.for_each(|s| s.shift(options.region.start));
         Ok(Found { detection, timings })

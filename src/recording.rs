@@ -100,7 +100,7 @@ impl<'a> Pieces<'a> {
         let mut taken = 0;
         while self.samples.len() - taken > PIECE + PIECE / 2 {
             let piece = Waveform::new(self.samples[taken..taken + PIECE].to_vec());
-            self.judge(&piece);
+            self.judge(piece);
             taken += PIECE;
         }
         if taken > 0 {
@@ -109,7 +109,7 @@ impl<'a> Pieces<'a> {
         }
     }
 
-    fn judge(&mut self, piece: &Waveform) {
+    fn judge(&mut self, piece: Waveform) {
         let start = self.judged as f64 / f64::from(SAMPLE_RATE);
         self.judged += piece.samples().len();
         let mut found = match self.detector.judge_waveform(piece, Detail::Warnings) {
@@ -142,9 +142,9 @@ impl<'a> Pieces<'a> {
     fn finish(mut self) -> Result<Detection, FeatureError> {
         let rest = Waveform::new(std::mem::take(&mut self.samples));
         if self.judged == 0 {
-            return self.detector.judge_waveform(&rest, Detail::Segments);
+            return self.detector.judge_waveform(rest, Detail::Segments);
         }
-        self.judge(&rest);
+        self.judge(rest);
         let Some(mut joined) = self.joined else {
             return Err(self.fault.unwrap_or(FeatureError::Silent));
         };

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 
 use pcm_support::{document, numbers, samples};
 use serde_json::Value;
-use voxproof::audio::{Waveform, resample};
+use voxproof::audio::{Waveform, resample, resample_in_place};
 use voxproof::features::dynamic::Dynamic;
 use voxproof::features::{Extractor, FeatureError, FeatureSet, Scratch};
 
@@ -143,4 +143,26 @@ fn resampling_keeps_a_tone_and_the_length() {
     }
     assert_eq!(resample(&samples, 22_050, 22_050), samples);
     assert!(resample(&[], 22_050, 16_000).is_empty());
+}
+
+#[test]
+fn resampling_in_place_writes_the_same_samples() {
+    let tone = |n: usize| (n as f32 * 0.05).sin() * if n % 9_000 < 700 { 0.0 } else { 0.4 };
+    for (from, to) in [
+        (22_050, 16_000),
+        (44_100, 22_050),
+        (48_000, 8_000),
+        (16_001, 16_000),
+        (16_000, 16_000),
+    ] {
+        for length in [0, 1, 2, 5_000, 12_288, 12_289, 100_003] {
+            let samples: Vec<f32> = (0..length).map(tone).collect();
+            let mut in_place = samples.clone();
+            resample_in_place(&mut in_place, from, to);
+            assert!(
+                in_place == resample(&samples, from, to),
+                "{length} of {from} to {to} Hz"
+            );
+        }
+    }
 }

@@ -491,6 +491,29 @@ fn a_long_clip_is_heard_to_its_end() {
     assert_ne!(changed.ai_probability, longer.ai_probability);
 }
 
+/// With and without a part of features, and beyond the minute that features look at: its level is not the whole's.
+#[test]
+fn a_verdict_is_the_same_to_the_bit_where_the_sound_s_memory_is_used() {
+    let mut samples = waveform(75.0, 1.0).into_samples();
+    let late = samples.len() - 200_000;
+    samples[..late].iter_mut().for_each(|x| *x *= 0.3);
+    let long = Waveform::new(samples);
+    for parts in [ensemble(Some(1.0), None), ensemble(Some(0.6), Some(0.4))] {
+        let analyser = Analyser::new(model(&parts).unwrap());
+        let mut scratch = AnalysisScratch::default();
+        for waveform in [&long, &waveform(3.0, 0.5)] {
+            let borrowed = analyser.judge(waveform, false, &mut scratch).unwrap();
+            let owned = analyser.judge_owned(waveform.clone(), &mut scratch);
+            assert_eq!(owned.unwrap(), borrowed);
+            if let Some(features) = borrowed.inputs.features {
+                let extractor = Extractor::new(FeatureSet::Dynamic);
+                let own = extractor.extract(waveform, &mut Scratch::default());
+                assert_eq!(features, own.unwrap());
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_no_speech_has_its_error() {
     let analyser = Analyser::new(model(&ensemble(Some(1.0), None)).unwrap());

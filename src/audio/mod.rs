@@ -24,5 +24,5 @@ pub use decode::{
 };
 #[cfg(feature = "server")]
 pub use live::LiveDecoder;
-pub use resample::resample;
+pub use resample::{resample, resample_in_place};
 pub use waveform::{SAMPLE_RATE, Waveform};

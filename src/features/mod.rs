@@ -217,29 +217,21 @@ impl Extractor {
         })
     }
 
-    /// The same of a waveform whose `speech` is prepared already and known to be good: neither resampled nor trimmed
-    /// again by a set that starts from it, unless it is longer than [`dynamic::MAX_SECONDS`], where a set levels the
-    /// part that it analyses.
-    ///
-    /// # Errors
-    /// Those of [`Extractor::extract`].
-    pub fn extract_prepared(
-        &self,
-        waveform: &Waveform,
-        speech: &Speech,
-        scratch: &mut Scratch,
-    ) -> Result<FeatureVector, FeatureError> {
-        let longest = (dynamic::MAX_SECONDS * f64::from(dynamic::RATE)) as usize;
+    /// Whether the set needs of a waveform its speech at 16 kHz alone: [`Extractor::extract_prepared`] knows it.
+    #[must_use]
+    pub fn starts_from_speech(&self) -> bool {
+        matches!(self.stages, Stages::Dynamic(_) | Stages::Artefact(_))
+    }
+
+    /// What [`Extractor::extract`] finds in a waveform whose `speech` is prepared already: neither resampled nor trimmed
+    /// again. `None` for a set that does not start from it.
+    pub fn extract_prepared(&self, speech: &Speech) -> Option<FeatureVector> {
         let values = match &self.stages {
-            Stages::Dynamic(dynamic) if speech.samples.len() <= longest => {
-                dynamic.values(&speech.samples)
-            }
-            Stages::Artefact(artefact) if speech.samples.len() <= longest => {
-                artefact.values(&speech.samples)
-            }
-            _ => return self.extract(waveform, scratch),
+            Stages::Dynamic(dynamic) => dynamic.values(speech.analysed()),
+            Stages::Artefact(artefact) => artefact.values(speech.analysed()),
+            _ => return None,
         };
-        Ok(FeatureVector {
+        Some(FeatureVector {
             set: self.set,
             values,
         })

@@ -51,7 +51,7 @@ pub trait Judge: Send + Sync + 'static {
     ///
     /// # Errors
     /// Those of the analysis.
-    fn judge_waveform(&self, _waveform: &Waveform) -> Result<Detection, DetectError> {
+    fn judge_waveform(&self, _waveform: Waveform) -> Result<Detection, DetectError> {
         Err(DetectError::Audio(AudioError::NotAudio))
     }
 
@@ -77,7 +77,7 @@ impl Judge for Detector {
         Detector::detect_recording(self, audio)
     }
 
-    fn judge_waveform(&self, waveform: &Waveform) -> Result<Detection, DetectError> {
+    fn judge_waveform(&self, waveform: Waveform) -> Result<Detection, DetectError> {
         Ok(Detector::judge_waveform(self, waveform, Detail::None)?)
     }
 

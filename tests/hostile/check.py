@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Judges a corpus of bad files with the real binary, each in a process of its own, and checks what must hold: a verdict or a
-problem with its code, no panic, at most 2 s of processor time, 100 MB resident (200 for minutes of sound), 4 GB of addresses; and
+problem with its code, no panic, at most 2 s of processor time, 100 MB resident, 4 GB of addresses; and
 of files that are merely damaged, at least 95 % of the sound that ffmpeg recovers.
 
     check.py --bin target/quick/voxproof [--table docs/robustness.md] [--only TEXT] [--keep FOLDER]
@@ -18,8 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 CPU_SECONDS, RESIDENT_MB, ADDRESSES = 2.0, 100, 4 << 30
-# Of what is judged and lasts minutes, ten at most: its waveform at two rates has 86 MB alone.
-LONG_SECONDS, LONG_RESIDENT_MB = 120, 200
 WALL_SECONDS = 300
 CODES = {"empty_audio", "not_audio", "undecodable", "too_long", "too_short", "no_speech"}
 LEAST_SHARE = 0.95
@@ -76,7 +74,7 @@ def judge(binary, path, group, name, damaged):
         faults.append("a panic: " + " ".join(err.split())[:200])
     if cpu > CPU_SECONDS:
         faults.append(f"{cpu:.1f} s of processor time")
-    if resident > (LONG_RESIDENT_MB if (seconds or 0) > LONG_SECONDS else RESIDENT_MB):
+    if resident > RESIDENT_MB:
         faults.append(f"{resident:.0f} MB resident")
     if damaged:
         theirs = by_ffmpeg(path)

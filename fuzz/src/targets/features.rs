@@ -32,7 +32,7 @@ pub fn run(data: &[u8]) {
             }
             Err(_) => {}
         }
-    } else if let Ok(found) = Judge::judge_waveform(&*DETECTOR, &waveform) {
+    } else if let Ok(found) = Judge::judge_waveform(&*DETECTOR, waveform) {
         assert!((0.0..=1.0).contains(&found.ai_probability));
         assert!((0.5..=1.0).contains(&found.confidence));
     }

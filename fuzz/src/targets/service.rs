@@ -73,7 +73,7 @@ impl Judge for Knows {
         })
     }
 
-    fn judge_waveform(&self, waveform: &Waveform) -> Result<Detection, DetectError> {
+    fn judge_waveform(&self, waveform: Waveform) -> Result<Detection, DetectError> {
         assert!(waveform.samples().iter().all(|x| x.is_finite()));
         self.detect(&[0])
     }

@@ -37,6 +37,33 @@ pub fn resample(samples: &[f32], source_rate: u32, target_rate: u32) -> Vec<f32>
     resampled
 }
 
+/// As [`resample`] to a lower or the same rate, in the memory of the samples: what is written never overtakes what is read.
+///
+/// # Panics
+/// If `target_rate` is above `source_rate`.
+pub fn resample_in_place(samples: &mut Vec<f32>, source_rate: u32, target_rate: u32) {
+    assert!(
+        target_rate <= source_rate,
+        "{source_rate} to {target_rate} Hz needs more memory than the samples have"
+    );
+    let mut resampler = Resampler::new(source_rate, target_rate);
+    let mut ready = Vec::new();
+    let mut written = 0;
+    for start in (0..samples.len()).step_by(BLOCK) {
+        let end = (start + BLOCK).min(samples.len());
+        resampler.push(&samples[start..end], &mut |block| {
+            ready.extend_from_slice(block);
+        });
+        samples[written..written + ready.len()].copy_from_slice(&ready);
+        written += ready.len();
+        ready.clear();
+    }
+    resampler.finish(&mut |block| ready.extend_from_slice(block));
+    samples.truncate(written);
+    samples.extend_from_slice(&ready);
+    samples.shrink_to_fit();
+}
+
 /// What depends on the two rates only, shared between clips and threads.
 struct Plan {
     forward: Arc<dyn RealToComplex<f32>>,

@@ -25,14 +25,28 @@ const FLOOR: f32 = 1e-5;
 /// Standard deviation of a sum of four uniform 16-bit numbers, `65536 / sqrt(3)`, rounded.
 const SUM_DEVIATION: f32 = 37_837.0;
 
-/// The speech of a clip: its first [`MAX_SECONDS`] or all of it.
+/// The speech of a clip, all of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Speech {
     /// Trimmed samples at 16,000 Hz, at the fixed level and on the fixed floor.
     pub samples: Vec<f32>,
     /// Samples of the clip before them.
     pub offset: usize,
+    /// What [`prepare`] makes of the same clip, where it is not all of the speech: its first [`MAX_SECONDS`], at their own
+    /// level.
+    beginning: Option<Vec<f32>>,
 }
+
+impl Speech {
+    /// What [`prepare`] makes of the clip: the part that feature sets analyse, shape `[at most 960,000]`.
+    #[must_use]
+    pub fn analysed(&self) -> &[f32] {
+        self.beginning.as_deref().unwrap_or(&self.samples)
+    }
+}
+
+/// [`MAX_SECONDS`] in samples.
+const LONGEST: usize = MAX_SECONDS as usize * RATE as usize;
 
 /// Trims `samples`, shape `[n]`, and brings what is left, shape `[at most 960,000]`, to the fixed level and floor.
 ///
@@ -40,13 +54,13 @@ pub struct Speech {
 /// [`FeatureError::Silent`] if every sample is 0, [`FeatureError::TooLittleSpeech`] below [`MIN_SPEECH_SECONDS`].
 pub fn prepare(samples: &[f32]) -> Result<Vec<f32>, FeatureError> {
     let speech = trim(samples);
-    let longest = (MAX_SECONDS * f64::from(RATE)) as usize;
-    let mut speech = samples[speech.start..speech.end.min(speech.start + longest)].to_vec();
+    let mut speech = samples[speech.start..speech.end.min(speech.start + LONGEST)].to_vec();
     level(&mut speech)?;
     Ok(speech)
 }
 
-/// As [`prepare`], but of a clip of any length nothing is cut off, and the samples are changed where they are.
+/// As [`prepare`], but of a clip of any length nothing is cut off, and the samples are changed where they are. Of one that
+/// is longer, the beginning is prepared besides.
 ///
 /// # Errors
 /// Those of [`prepare`].
@@ -54,10 +68,15 @@ pub fn prepare_all(mut samples: Vec<f32>) -> Result<Speech, FeatureError> {
     let speech = trim(&samples);
     samples.truncate(speech.end);
     samples.drain(..speech.start);
+    let mut beginning = (samples.len() > LONGEST).then(|| samples[..LONGEST].to_vec());
+    if let Some(beginning) = &mut beginning {
+        level(beginning)?;
+    }
     level(&mut samples)?;
     Ok(Speech {
         samples,
         offset: speech.start,
+        beginning,
     })
 }
 
@@ -158,8 +177,14 @@ mod tests {
         let all = prepare_all(samples.clone()).unwrap();
         assert!((98_900..100_000).contains(&all.offset), "{}", all.offset);
         assert_eq!(all.samples.len(), 1_200_000 - all.offset);
+        // Louder towards the end: the beginning has its own level.
+        samples[1_100_000..].fill(1.0);
+        let all = prepare_all(samples.clone()).unwrap();
+        assert_eq!(all.analysed(), prepare(&samples).unwrap());
+        assert_ne!(all.analysed(), &all.samples[..LONGEST]);
         samples.truncate(900_000);
         let all = prepare_all(samples.clone()).unwrap();
         assert_eq!(all.samples, prepare(&samples).unwrap());
+        assert_eq!(all.analysed(), all.samples);
     }
 }

@@ -309,7 +309,7 @@ impl Stream {
     async fn judge(&mut self, socket: &mut WebSocket, cut: Cut) -> Result<(), End> {
         let judge = Arc::clone(&self.judge);
         let (start, end) = (cut.start, cut.end);
-        let job = move || judge.judge_waveform(&cut.waveform);
+        let job = move || judge.judge_waveform(cut.waveform);
         let judged = match self
             .app
             .queue
