@@ -1,6 +1,6 @@
 # `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run serve local-aws test test-full test-page bench bench-smoke train evaluate evaluate-kernel evaluate-attacks evaluate-corpora evaluate-supply evaluate-licences check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-ScorerFunction fuzz fuzz-smoke hostile faults soak constant-time sbom reproducible advisories clean
+.PHONY: help run serve local-aws test test-full test-page bench bench-smoke train evaluate evaluate-kernel evaluate-attacks evaluate-corpora evaluate-supply evaluate-licences check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-ScorerFunction fuzz fuzz-smoke hostile faults soak constant-time crate-tools sbom reproducible advisories clean
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -106,7 +106,11 @@ soak: $(SERVER) ## twice as many callers as there is room for, for MINUTES
 constant-time: ## whether the time of a refusal tells how much of a key was right
 	$(CARGO) test --profile quick --no-default-features --features server --lib -- --ignored --nocapture cannot_be_timed
 
-sbom: ## the crates inside the server, as CycloneDX, into target/sbom
+# What lists the crates inside a binary, and inside a document; from crates.io where they are missing.
+crate-tools:
+	@for tool in cargo-auditable cargo-cyclonedx; do command -v $$tool >/dev/null || $(CARGO) install --quiet --locked $$tool; done
+
+sbom: crate-tools ## the crates inside the server, as CycloneDX, into target/sbom
 	scripts/sbom
 
 reproducible: ## the server built twice in different folders, and compared
@@ -217,7 +221,7 @@ check-corpus: ## list clips of CLIPS that had better be dropped, as training/dro
 invoke: $(VENV)/bin/moto_server ## start the function under cargo lambda and invoke it with every event
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/invoke
 
-release: $(VENV)/bin/cargo-zigbuild ## archives, Lambda zips, checksums, crates inside and changelog into target/dist; TARGET=... for another machine
+release: crate-tools $(VENV)/bin/cargo-zigbuild ## archives, Lambda zips, checksums, crates inside and changelog into target/dist; TARGET=... for another machine
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/release $(TARGET)
 
 package: $(VENV)/bin/cargo-zigbuild ## the Lambda functions as zip files for ARCH (arm64 or x86_64), by cargo lambda and zig, into target/lambda
