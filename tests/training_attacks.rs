@@ -8,11 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use voxproof::features::FeatureSet;
+use voxproof::model::Model;
 use voxproof::training::attacks::{AttackReport, attacks};
 use voxproof::training::rng::Rng;
 use voxproof::training::{
     CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions, EvaluateReport,
-    LogisticSettings, ManifestSource, Progress, Protocol, Selection, evaluate,
+    LogisticSettings, ManifestSource, Progress, Protocol, ScoreOptions, Selection, evaluate, score,
 };
 
 const RATE: u32 = 22_050;
@@ -116,4 +117,45 @@ fn every_attack_has_its_row_on_the_same_clips_and_threads_change_nothing() {
         assert!(page.contains(&format!("<th scope=\"row\">{name}</th><td>{strength}</td>")));
     }
     assert_eq!(run(&folder, 1).attacks, report.attacks);
+}
+
+#[test]
+fn an_existing_model_is_attacked_on_clips_of_one_s_own() {
+    let folder: PathBuf = Path::new(env!("CARGO_TARGET_TMPDIR")).join("attacks-existing");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    let model = Model::embedded("classic").unwrap();
+    let mut options = ScoreOptions {
+        corpus: corpus(&folder),
+        report: Some(folder.join("report")),
+        scores: None,
+        scores_arena: None,
+        attacks: 3,
+        seed: 42,
+        jobs: Some(2),
+    };
+    let report = score(&model, &options, &quiet).unwrap();
+    assert_eq!(report.attacks.len(), attacks().len());
+    let unattacked = &report.attacks[0];
+    assert_eq!((unattacked.clips, unattacked.unjudged), ([3, 3], 0));
+    let called = |row: &AttackReport| (row.missed, row.false_alarms);
+    assert!(
+        report
+            .attacks
+            .iter()
+            .any(|row| called(row) != called(unattacked))
+    );
+    // As recorded, the rates are those of the same clips' scores.
+    let again = score(&model, &options, &quiet).unwrap();
+    assert_eq!(again.attacks, report.attacks);
+    for file in ["metrics.md", "report.html"] {
+        let text = fs::read_to_string(folder.join("report").join(file)).unwrap();
+        assert!(text.contains("played back"), "{file}");
+    }
+    options.attacks = 0;
+    assert!(score(&model, &options, &quiet).unwrap().attacks.is_empty());
+    options.attacks = 3;
+    options.corpus.feature_table = Some(folder.join("table.jsonl"));
+    let refused = score(&model, &options, &quiet).unwrap_err().to_string();
+    assert!(refused.contains("attacks change the audio"), "{refused}");
 }

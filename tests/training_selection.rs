@@ -330,6 +330,7 @@ fn an_existing_model_is_judged_and_its_scores_suit_the_arena() {
     fs::write(folder.join("m.csv"), &rows).unwrap();
     fs::write(folder.join("f.jsonl"), table).unwrap();
     let options = ScoreOptions {
+        attacks: 0,
         corpus: CorpusOptions {
             copies: CopyOptions::default(),
             manifests: vec![ManifestSource::beside(folder.join("m.csv"))],

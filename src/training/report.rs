@@ -87,7 +87,7 @@ impl EvaluateReport {
         kinds_table(&mut text, &self.protocols);
         control_line(&mut text, &self.protocols);
         learning_table(&mut text, &self.learning_curve);
-        attacks_table(&mut text, &self.attacks);
+        attacks_table(&mut text, &self.attacks, "grouped folds, ");
         for report in &self.protocols {
             groups_list(&mut text, title(report.protocol), &report.groups);
             for through in &report.through {
@@ -183,7 +183,8 @@ fn learning_table(text: &mut String, points: &[learning_curve::Point]) {
     }
 }
 
-fn attacks_table(text: &mut String, attacks: &[AttackReport]) {
+/// The table of attacks on a sample of what `protocol` tests, if there were any.
+pub(super) fn attacks_table(text: &mut String, attacks: &[AttackReport], protocol: &str) {
     let Some(first) = attacks.first() else {
         return;
     };
@@ -191,7 +192,7 @@ fn attacks_table(text: &mut String, attacks: &[AttackReport]) {
     line(
         text,
         format_args!(
-            "\nUnder attacks (grouped folds, {human} human and {ai} synthetic test clips, both classes changed alike; errors at the threshold 0.5):\n"
+            "\nUnder attacks ({protocol}{human} human and {ai} synthetic test clips, both classes changed alike; errors at the threshold 0.5):\n"
         ),
     );
     text.push_str("| attack | strength | EER | synthetic missed | human called synthetic |\n| --- | --- | --- | --- | --- |\n");

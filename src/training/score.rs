@@ -6,17 +6,19 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::attacks::{self, AttackReport};
 use super::corpus::{Corpus, CorpusOptions};
 use super::corpus_summary::CorpusSummary;
 use super::figures::{Figures, Scored};
 use super::manifest::{Clip, Label};
 use super::metrics::{Interval, calibration_error};
 use super::page;
-use super::protocol::{Fold, MIN_CLIPS};
+use super::protocol::{Fold, MIN_CLIPS, Protocol};
 use super::report;
 use super::summary::{Part, clusters, part, ranking};
 use super::{ProgressFn, TrainingError, in_pool};
-use crate::analysis::Analyser;
+use crate::analysis::{Analyser, AnalysisScratch};
+use crate::audio::Waveform;
 use crate::features::{FeatureSet, FeatureVector};
 use crate::model::{Model, ModelInfo};
 
@@ -32,7 +34,9 @@ pub struct ScoreOptions {
     /// Where to write a score file for Speech DF Arena's toolkit: `file score` between spaces, no
     /// header, larger for bona fide: 1 - P(AI).
     pub scores_arena: Option<PathBuf>,
-    /// Seed of the intervals.
+    /// How many clips of either class are also judged under every attack, see [`attacks`]; 0: none are.
+    pub attacks: usize,
+    /// Seed of the intervals, and of the choice of clips to attack.
     pub seed: u64,
     /// Threads; all cores where absent.
     pub jobs: Option<usize>,
@@ -67,6 +71,9 @@ pub struct ScoreReport {
     pub languages: Vec<Part>,
     /// What is drawn and listed of all clips.
     pub figures: Figures,
+    /// Error rates under each attack; empty unless asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attacks: Vec<AttackReport>,
 }
 
 /// Scores every clip and sums up. One class alone can be scored: error rates that need both are
@@ -83,9 +90,15 @@ pub fn score(
     in_pool(options.jobs, || {
         let table =
             options.corpus.feature_table.is_some() || options.corpus.save_features.is_some();
-        let (corpus, scores) = match model.feature_set() {
+        let (corpus, scores, attacks) = match model.feature_set() {
+            _ if table && options.attacks > 0 => {
+                return Err(TrainingError::Fit(
+                    "attacks change the audio: an existing model is judged under them without a table of features".into(),
+                ));
+            }
             Some(set) if table && model.network().is_none() => {
-                from_features(model, set, options, progress)?
+                let (corpus, scores) = from_features(model, set, options, progress)?;
+                (corpus, scores, Vec::new())
             }
             _ if table => {
                 return Err(TrainingError::Fit(format!(
@@ -98,7 +111,8 @@ pub fn score(
         if corpus.clips.is_empty() {
             return Err(corpus.one_class());
         }
-        let report = ScoreReport::new(model, &corpus, &scores, options.seed);
+        let mut report = ScoreReport::new(model, &corpus, &scores, options.seed);
+        report.attacks = attacks;
         write_scores(options, &corpus.clips, &scores)?;
         if let Some(folder) = &options.report {
             std::fs::create_dir_all(folder).map_err(|e| TrainingError::io(folder, &e))?;
@@ -130,16 +144,33 @@ fn from_features(
     Ok((corpus, scores))
 }
 
-/// The corpus and P(AI) of each clip, as the detector judges it.
+/// The corpus, P(AI) of each clip, as the detector judges it, and what attacks do to it.
 fn from_audio(
     model: &Model,
     options: &ScoreOptions,
     progress: ProgressFn,
-) -> Result<(Corpus, Vec<f64>), TrainingError> {
+) -> Result<(Corpus, Vec<f64>, Vec<AttackReport>), TrainingError> {
     let analyser = Analyser::new(model.clone());
     let mut corpus = Corpus::judged(&options.corpus, &analyser, progress)?;
+    let attacks = if options.attacks > 0 && !corpus.clips.is_empty() {
+        let judged = |sound: &Waveform, scratch: &mut AnalysisScratch| {
+            let analysis = analyser.judge(sound, false, scratch)?;
+            Ok(vec![analysis.ai_probability])
+        };
+        // Rows are P(AI) already.
+        let read = |_: Protocol, folds: &[Fold], conditions: &[&[Vec<f64>]]| {
+            let of =
+                |fold: &Fold, rows: &[Vec<f64>]| fold.test.iter().map(|&i| rows[i][0]).collect();
+            let of_fold = |fold| conditions.iter().map(|rows| of(fold, rows)).collect();
+            Ok(folds.iter().map(of_fold).collect())
+        };
+        let (folds, each) = ([everything(&corpus)], options.attacks);
+        attacks::measure(&corpus, &folds, each, options.seed, judged, &read, progress)?
+    } else {
+        Vec::new()
+    };
     let rows = std::mem::take(&mut corpus.rows);
-    Ok((corpus, rows.into_iter().flatten().collect()))
+    Ok((corpus, rows.into_iter().flatten().collect(), attacks))
 }
 
 impl ScoreReport {
@@ -204,6 +235,7 @@ impl ScoreReport {
                 .map(|(language, chosen)| figures(language, "", &chosen))
                 .collect(),
             figures: drawn(model, corpus, scores, seed),
+            attacks: Vec::new(),
         }
     }
 
@@ -271,24 +303,29 @@ impl ScoreReport {
                     .expect("writing to a string cannot fail");
             }
         }
+        report::attacks_table(&mut text, &self.attacks, "");
         text
+    }
+}
+
+/// One fold that tests every clip.
+fn everything(corpus: &Corpus) -> Fold {
+    Fold {
+        group: "all".into(),
+        part: 0,
+        train: Vec::new(),
+        test: (0..corpus.clips.len()).collect(),
     }
 }
 
 /// What is drawn of all scores, as of one fold that tests every clip.
 fn drawn(model: &Model, corpus: &Corpus, scores: &[f64], seed: u64) -> Figures {
-    let fold = Fold {
-        group: "all".into(),
-        part: 0,
-        train: Vec::new(),
-        test: (0..corpus.clips.len()).collect(),
-    };
     Figures::new(&Scored {
         protocol: None,
         clips: &corpus.clips,
         recordings: &corpus.recordings,
         chains: &[],
-        folds: &[fold],
+        folds: &[everything(corpus)],
         scores: &[scores.to_vec()],
         threshold: model.info().threshold,
         seed,

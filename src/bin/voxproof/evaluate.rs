@@ -72,9 +72,9 @@ pub struct EvaluateArgs {
     /// Also fit models to an eighth, a quarter, half and all of the engine families, in the folds of grouped
     #[arg(long, conflicts_with_all = ["embedded", "model_dir"])]
     learning_curve: bool,
-    /// Also judge N test clips of either class in each fold of grouped under every attack: codecs, noise, rooms, speed ...
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true,
-          conflicts_with_all = ["embedded", "model_dir"])]
+    /// Also judge N test clips of either class in each fold of grouped, or N of all that an existing model is judged on,
+    /// under every attack: codecs, noise, rooms, speed ...
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     attacks: u32,
     /// Folder for metrics.json, metrics.md and report.html
     #[arg(long, value_name = "DIR")]
@@ -188,6 +188,7 @@ fn judge(args: &EvaluateArgs, model: &Model) -> Result<ExitCode, Failure> {
         report: Some(args.report.clone()),
         scores: args.scores.clone(),
         scores_arena: args.scores_arena.clone(),
+        attacks: args.attacks as usize,
         seed: args.corpus.seed(),
         jobs: args.corpus.jobs(),
     };

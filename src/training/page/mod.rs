@@ -10,6 +10,7 @@ mod tables;
 
 use std::fmt::Write as _;
 
+use super::attacks::AttackReport;
 use super::conditions::RECORDED;
 use super::control;
 use super::evaluate::EvaluateReport;
@@ -70,7 +71,7 @@ pub(super) fn evaluation(report: &EvaluateReport) -> String {
         .expect("writing to a string cannot fail");
     }
     learning_curve(&mut body, report);
-    attacks(&mut body, report);
+    attacks(&mut body, &report.attacks, "Grouped folds; the");
     for protocol in &report.protocols {
         body.push_str(&section(protocol).html());
     }
@@ -137,6 +138,7 @@ pub(super) fn judged(report: &ScoreReport) -> String {
         threshold: model.threshold,
     };
     body.push_str(&section.html());
+    attacks(&mut body, &report.attacks, "The");
     document(&format!("voxproof evaluate: {}", model.name), &body)
 }
 
@@ -232,8 +234,9 @@ fn learning_curve(body: &mut String, report: &EvaluateReport) {
     .expect("writing to a string cannot fail");
 }
 
-fn attacks(body: &mut String, report: &EvaluateReport) {
-    if report.attacks.is_empty() {
+/// The table of attacks, if there were any; the sentence on them begins with `the`.
+fn attacks(body: &mut String, attacks: &[AttackReport], the: &str) {
+    if attacks.is_empty() {
         return;
     }
     let head = [
@@ -244,7 +247,7 @@ fn attacks(body: &mut String, report: &EvaluateReport) {
         "human called synthetic",
     ]
     .map(String::from);
-    let rows = report.attacks.iter().map(|row| {
+    let rows = attacks.iter().map(|row| {
         vec![
             escape(&row.attack),
             escape(&row.strength),
@@ -255,7 +258,7 @@ fn attacks(body: &mut String, report: &EvaluateReport) {
     });
     writeln!(
         body,
-        "<section id=\"attacks\">\n<h2>Under attack</h2>\n<p class=\"small muted\">Grouped folds; the same sample of test clips \
+        "<section id=\"attacks\">\n<h2>Under attack</h2>\n<p class=\"small muted\">{the} same sample of test clips \
          in every row, both classes changed alike; errors at the threshold 0.5.</p>\n<div class=\"figures\"><figure>{}</figure></div>\n</section>",
         tables::table(&head, rows)
     )
