@@ -1,6 +1,6 @@
 # `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run serve local-aws test test-full test-page bench bench-smoke train evaluate evaluate-kernel evaluate-attacks evaluate-corpora evaluate-supply evaluate-licences check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-ScorerFunction fuzz fuzz-smoke hostile faults soak constant-time crate-tools sbom reproducible advisories clean
+.PHONY: help run serve local-aws test test-full test-page bench bench-smoke train evaluate evaluate-kernel evaluate-attacks evaluate-attacks-both evaluate-corpora evaluate-supply evaluate-licences check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-ScorerFunction fuzz fuzz-smoke hostile faults soak constant-time crate-tools sbom reproducible advisories clean
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -48,6 +48,7 @@ test-full: $(VENV)/bin/schemathesis test ## make test, then what needs tools fro
 	$(VENV)/bin/python scripts/snippets --bin target/debug/voxproof
 	python3 training/test_fetch_sources.py
 	python3 training/test_packages.py
+	python3 training/test_fold.py
 	$(MAKE) test-page
 
 CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome))
@@ -190,6 +191,18 @@ target/folds/kernel.csv:
 evaluate-attacks: ## what codecs, noise, rooms, speed and pitch do to the kernel machine's errors, into target/attacks
 	$(VOXPROOF_QUICK) evaluate $(PUBLIC) $(DROP) $(KERNEL) --disjoint-speakers --protocol grouped --attacks 80 \
 		--report target/attacks
+
+# A fold's models, made as what ships is, and the clips that neither has heard.
+FOLD = target/fold
+FOLD_CLIPS = --manifest $(FOLD)/$(1)-0.csv --clips $(CLIPS) --manifest $(FOLD)/$(1)-1.csv --clips $(PACKAGES)
+evaluate-attacks-both: .venv-network target/default/corpus.json ## the same for both parts of the default model, fitted to one fold, into target/fold
+	training/fold.py target/default/corpus.json --manifest training/public_sources.csv --manifest $(PACKAGES)/manifest.csv --out $(FOLD)
+	$(TRAINER) fit --corpus $(FOLD)/train.json target/default/corpus.bin --steps $(FOLD_STEPS) --out $(FOLD)/network.json
+	$(VOXPROOF_QUICK) train $(call FOLD_CLIPS,train) --hold-out training/held_out.csv $(KERNEL) --name kernel --out $(FOLD)
+	$(VOXPROOF_QUICK) pack-network $(FOLD)/network.json --features $(FOLD)/kernel.bin --fusion models/fusion.json --name fold --out $(FOLD)
+	$(VOXPROOF_QUICK) evaluate $(call FOLD_CLIPS,test) --model-dir $(FOLD) --name fold --attacks 200 --report $(FOLD)/both
+	$(VOXPROOF_QUICK) evaluate --manifest $(FOLD)/test-0.csv --clips $(CLIPS) --model-dir $(FOLD) --name fold --attacks 300 \
+		--report $(FOLD)/public
 
 evaluate-kernel: ## the strict protocols, for the default model's kernel machine alone, into target/strict
 	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) \
