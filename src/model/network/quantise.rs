@@ -45,6 +45,14 @@ pub struct StoredNetwork {
     pub head_bias: f32,
 }
 
+/// `x.round() as i8`: a library's `round` cannot be done for several numbers at once, and a function starts faster without
+/// 350,000 calls of it.
+fn rounded(x: f32) -> i8 {
+    let whole = x as i8;
+    let rest = x - f32::from(whole);
+    whole.saturating_add(i8::from(rest >= 0.5) - i8::from(rest <= -0.5))
+}
+
 impl StoredConv {
     /// Rounds the weights of a sound `conv`; those that were rounded before stay what they are.
     pub(super) fn new(conv: &Conv) -> Self {
@@ -55,17 +63,14 @@ impl StoredConv {
                 *scale = scale.max(w.abs() / LARGEST);
             }
         }
-        let rows = conv.weights.chunks_exact(outputs);
-        let quantised = rows.flat_map(|row| row.iter().zip(&scales));
-        let weights = quantised
-            .map(|(w, scale)| {
-                if *scale > 0.0 {
-                    (w / scale).round() as i8
-                } else {
-                    0
-                }
-            })
-            .collect();
+        let mut weights = Vec::with_capacity(conv.weights.len());
+        for row in conv.weights.chunks_exact(outputs) {
+            let steps = row.iter().zip(&scales).map(|(w, scale)| {
+                let steps = if *scale > 0.0 { w / scale } else { 0.0 };
+                rounded(steps)
+            });
+            weights.extend(steps);
+        }
         Self {
             kernel: conv.kernel,
             stride: conv.stride,
@@ -86,15 +91,18 @@ impl StoredConv {
                 self.scales.len()
             ));
         }
-        let columns = self.scales.iter().cycle();
-        let weights = self.weights.iter().zip(columns);
+        let mut weights = Vec::with_capacity(self.weights.len());
+        for row in self.weights.chunks(outputs) {
+            let restored = row.iter().zip(&self.scales);
+            weights.extend(restored.map(|(&w, scale)| f32::from(w) * scale));
+        }
         Ok(Conv {
             kernel: self.kernel,
             stride: self.stride,
             padding: self.padding,
             inputs: self.inputs,
             outputs: self.outputs,
-            weights: weights.map(|(&w, scale)| f32::from(w) * scale).collect(),
+            weights,
             bias: self.bias.clone(),
         })
     }
@@ -140,6 +148,28 @@ impl StoredNetwork {
         match network.defect() {
             Some(defect) => Err(defect),
             None => Ok(network),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_rounded_as_the_library_rounds_them() {
+        let halves = (-300..=300).map(|i| i as f32 * 0.5);
+        let near = halves.flat_map(|x| [x.next_down(), x, x.next_up()]);
+        let odd = [
+            f32::NAN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            -0.0,
+            1e-45,
+            1e30,
+        ];
+        for x in near.chain(odd) {
+            assert_eq!(rounded(x), x.round() as i8, "{x}");
         }
     }
 }
