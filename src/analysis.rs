@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::audio::{SAMPLE_RATE, Waveform, resample, resample_in_place};
 use crate::features::bands::{BANDS, Bands, BandsScratch};
-use crate::features::dynamic::{MAX_SECONDS, RATE, Speech, prepare, stft::HOP};
+use crate::features::dynamic::{RATE, Speech, prepare, stft::HOP};
 use crate::features::{Extractor, FeatureError, FeatureVector, MIN_SECONDS, Scratch, time_domain};
 use crate::model::Model;
 use crate::model::network::{RunScratch, Runner, Window};
@@ -297,8 +297,7 @@ fn windows(
     scratch: &mut AnalysisScratch,
 ) -> Vec<Window> {
     let samples = &speech.samples;
-    let longest = (MAX_SECONDS * f64::from(RATE)) as usize;
-    let pieces = samples.len().div_ceil(longest).max(1);
+    let pieces = samples.len().div_ceil(prepare::LONGEST).max(1);
     // Whole frames, so that the windows of all pieces stand on one grid.
     let length = samples.len().div_ceil(pieces).next_multiple_of(HOP);
     let mut all = Vec::new();

@@ -86,7 +86,7 @@ impl ControlCorpus {
         let estimator = EstimatorSettings::Logistic(LogisticSettings::default());
         let scores = score_folds(own, &folds, &[&own.rows], &estimator, &|_, _| {})?;
         let scored: Vec<Vec<f64>> = scores.into_iter().flatten().collect();
-        let report = sum_up(protocol, own, &folds, &scored, seed);
+        let report = sum_up(protocol, &own.clips, &folds, &scored, seed);
         Ok(Some(Control {
             clips: own.clips.len(),
             eer: report.eer,

@@ -43,7 +43,7 @@ pub(super) fn points<R>(
         let folds = with_fewer_families(&corpus.clips, folds, divisor, seed);
         let scores = judge(protocol, &folds, &[&corpus.rows])?;
         let scored: Vec<Vec<f64>> = scores.into_iter().flatten().collect();
-        let eer = sum_up(protocol, corpus, &folds, &scored, seed).eer;
+        let eer = sum_up(protocol, &corpus.clips, &folds, &scored, seed).eer;
         Ok(Point::new(&corpus.clips, &folds, divisor, eer))
     };
     DIVISORS.into_iter().map(point).collect()

@@ -41,6 +41,31 @@ pub struct ProtocolReport {
     pub through: Vec<Through>,
 }
 
+impl ProtocolReport {
+    /// EER, AUC and their parts; what is measured otherwise is still to be filled in.
+    fn new(
+        protocol: Protocol,
+        fits: usize,
+        (eer, auc): (Interval, Interval),
+        kinds: Vec<Part>,
+        groups: Vec<Part>,
+    ) -> Self {
+        Self {
+            protocol,
+            fits,
+            seconds: 0.0,
+            eer,
+            auc,
+            pooled: Pooled::default(),
+            kinds,
+            groups,
+            control: None,
+            figures: Figures::default(),
+            through: Vec::new(),
+        }
+    }
+}
+
 /// Figures of all folds' probabilities together: how they do at one threshold for every fold.
 #[derive(Debug, Clone, Copy, Default, serde::Serialize)]
 pub struct Pooled {
@@ -85,18 +110,18 @@ pub struct Part {
 }
 
 /// The protocol's own figures of one condition.
-pub(super) fn sum_up<R>(
+pub(super) fn sum_up(
     protocol: Protocol,
-    corpus: &Corpus<R>,
+    clips: &[Clip],
     folds: &[Fold],
     scored: &[Vec<f64>],
     seed: u64,
 ) -> ProtocolReport {
     match protocol {
-        Protocol::Random => pooled(corpus, folds, scored, seed),
-        Protocol::Grouped => by_family(&corpus.clips, folds, scored, seed),
+        Protocol::Random => pooled(clips, folds, scored, seed),
+        Protocol::Grouped => by_family(clips, folds, scored, seed),
         Protocol::LeaveFamilySourceOut | Protocol::LeaveCorpusOut | Protocol::GroupedCorpora => {
-            by_group(protocol, corpus, folds, scored, seed)
+            by_group(protocol, clips, folds, scored, seed)
         }
     }
 }
@@ -121,7 +146,7 @@ pub(super) fn figures<R>(
             threshold: THRESHOLD,
             seed,
         }),
-        ..sum_up(protocol, corpus, folds, scored, seed)
+        ..sum_up(protocol, &corpus.clips, folds, scored, seed)
     };
     let mut report = of(&by_condition[0], &[]);
     let channels = corpus.copy_options.channel_names();
@@ -135,14 +160,13 @@ pub(super) fn figures<R>(
 
 /// Random folds: no clip was scored twice; the figures are of all scores together, the intervals
 /// from resampling speakers and engine families.
-fn pooled<R>(corpus: &Corpus<R>, folds: &[Fold], scored: &[Vec<f64>], seed: u64) -> ProtocolReport {
-    let clips = &corpus.clips;
+fn pooled(clips: &[Clip], folds: &[Fold], scored: &[Vec<f64>], seed: u64) -> ProtocolReport {
     let indices = folds.iter().flat_map(|fold| fold.test.iter().copied());
     let mut by_clip: Vec<(usize, f64)> = indices.zip(scored.concat()).collect();
     by_clip.sort_by_key(|&(index, _)| index);
     let (tested, scores): (Vec<usize>, Vec<f64>) = by_clip.into_iter().unzip();
     let clusters = clusters(tested.iter().map(|&i| &clips[i]));
-    let (eer, auc) = ranking(clips, &tested, &scores).intervals(&clusters, seed);
+    let rates = ranking(clips, &tested, &scores).intervals(&clusters, seed);
     let kinds = kinds(tested.iter().map(|&i| &clips[i]))
         .into_iter()
         .map(|(kind, count)| {
@@ -154,19 +178,7 @@ fn pooled<R>(corpus: &Corpus<R>, folds: &[Fold], scored: &[Vec<f64>], seed: u64)
             part(kind, kind, count, &ranking(clips, &chosen, &chosen_scores))
         })
         .collect();
-    ProtocolReport {
-        protocol: Protocol::Random,
-        fits: folds.len(),
-        seconds: 0.0,
-        eer,
-        auc,
-        pooled: Pooled::default(),
-        kinds,
-        groups: Vec::new(),
-        control: None,
-        figures: Figures::default(),
-        through: Vec::new(),
-    }
+    ProtocolReport::new(Protocol::Random, folds.len(), rates, kinds, Vec::new())
 }
 
 /// Numbers of what is resampled as one: the engine family of a synthetic clip, the speaker of a
@@ -188,14 +200,13 @@ pub(super) fn clusters<'a>(clips: impl Iterator<Item = &'a Clip>) -> Vec<usize> 
 
 /// Groups that were left out: figures of each fold, their mean for each group, and the mean over
 /// groups with the interval from resampling groups.
-fn by_group<R>(
+fn by_group(
     protocol: Protocol,
-    corpus: &Corpus<R>,
+    clips: &[Clip],
     folds: &[Fold],
     scored: &[Vec<f64>],
     seed: u64,
 ) -> ProtocolReport {
-    let clips = &corpus.clips;
     let mut of_group: BTreeMap<&str, Vec<Part>> = BTreeMap::new();
     for (fold, scores) in folds.iter().zip(scored) {
         let synthetic: Vec<&Clip> = fold
@@ -276,23 +287,11 @@ fn summary(protocol: Protocol, fits: usize, groups: Vec<Part>, seed: u64) -> Pro
         })
         .collect();
     let of = |figure: fn(&Part) -> f64| groups.iter().map(figure).collect::<Vec<_>>();
-    let (eer, auc) = (
+    let rates = (
         mean_interval(&of(|part| part.eer), seed),
         mean_interval(&of(|part| part.auc), seed),
     );
-    ProtocolReport {
-        protocol,
-        fits,
-        seconds: 0.0,
-        eer,
-        auc,
-        pooled: Pooled::default(),
-        kinds,
-        groups,
-        control: None,
-        figures: Figures::default(),
-        through: Vec::new(),
-    }
+    ProtocolReport::new(protocol, fits, rates, kinds, groups)
 }
 
 /// Kinds of the synthetic clips among `clips`, with their numbers.

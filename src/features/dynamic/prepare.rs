@@ -46,7 +46,7 @@ impl Speech {
 }
 
 /// [`MAX_SECONDS`] in samples.
-const LONGEST: usize = MAX_SECONDS as usize * RATE as usize;
+pub const LONGEST: usize = MAX_SECONDS as usize * RATE as usize;
 
 /// Trims `samples`, shape `[n]`, and brings what is left, shape `[at most 960,000]`, to the fixed level and floor.
 ///
