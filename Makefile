@@ -73,6 +73,7 @@ lint: ## formatting, clippy on every feature, licences and sources of the depend
 	$(CARGO) clippy --no-default-features --features server -- -D warnings
 	$(CARGO) clippy --no-default-features --features client -- -D warnings
 	$(CARGO) clippy --no-default-features --features lambda --bin lambda_api -- -D warnings
+	$(CARGO) clippy --no-default-features --features lambda,s3 --bin lambda_uploads -- -D warnings
 	$(CARGO) clippy --no-default-features --features scorer --bin lambda_scorer -- -D warnings
 	$(CARGO) clippy --no-default-features --features server,lambda,scorer,otel --bins -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --all-features check licenses bans sources; \
@@ -238,7 +239,8 @@ release: crate-tools $(VENV)/bin/cargo-zigbuild ## archives, Lambda zips, checks
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/release $(TARGET)
 
 package: $(VENV)/bin/cargo-zigbuild ## the Lambda functions as zip files for ARCH (arm64 or x86_64), by cargo lambda and zig, into target/lambda
-	PATH="$(abspath $(VENV))/bin:$$PATH" $(LAMBDA_BUILD) --features lambda,s3 --bin lambda_api --output-format zip
+	PATH="$(abspath $(VENV))/bin:$$PATH" $(LAMBDA_BUILD) --features lambda --bin lambda_api --output-format zip
+	PATH="$(abspath $(VENV))/bin:$$PATH" $(LAMBDA_BUILD) --features lambda,s3 --bin lambda_uploads --output-format zip
 	PATH="$(abspath $(VENV))/bin:$$PATH" $(LAMBDA_BUILD) --features scorer --bin lambda_scorer --output-format zip
 
 package-crate: ## what crates.io would get, built once from its own archive
@@ -264,8 +266,11 @@ $(VENV)/bin/zizmor: scripts/requirements-deploy.txt
 ARCH ?= arm64
 LAMBDA_BUILD = $(CARGO) lambda build --release --no-default-features $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
 build-ApiFunction:
-	$(LAMBDA_BUILD) --features lambda,s3 --bin lambda_api
+	$(LAMBDA_BUILD) --features lambda --bin lambda_api
 	cp target/lambda/lambda_api/bootstrap "$(ARTIFACTS_DIR)"
+build-UploadsFunction:
+	$(LAMBDA_BUILD) --features lambda,s3 --bin lambda_uploads
+	cp target/lambda/lambda_uploads/bootstrap "$(ARTIFACTS_DIR)"
 build-ScorerFunction:
 	$(LAMBDA_BUILD) --features scorer --bin lambda_scorer
 	cp target/lambda/lambda_scorer/bootstrap "$(ARTIFACTS_DIR)"

@@ -281,6 +281,9 @@ fn embedded_models_are_sound_and_named_as_they_say() {
     for &name in Model::embedded_names() {
         let model = Model::embedded(name).unwrap();
         assert_eq!(model.info().name, name);
+        if name == Model::EMBEDDED_DEFAULT.0 {
+            assert_eq!(model.info().version, Model::EMBEDDED_DEFAULT.1);
+        }
         let features = model.feature_set().map(|set| FeatureVector {
             set,
             values: vec![0.0; set.names().len()],

@@ -173,7 +173,9 @@ fn the_windows_are_those_of_the_definition() {
         // From far below a window to several, never a round number of blocks.
         let count = draws.up_to(170);
         let frames = draws.many(count * BANDS, 3.0);
-        let found = Runner::new(&network).windows(&frames, &mut scratch);
+        let found = Runner::new(&network)
+            .unwrap()
+            .windows(&frames, &mut scratch);
         let expected = naive(&network, &frames);
         assert_eq!(found.len(), expected.len(), "case {case}");
         for (window, (start, logit)) in found.iter().zip(&expected) {
@@ -187,7 +189,7 @@ fn the_windows_are_those_of_the_definition() {
             );
         }
     }
-    let runner = Runner::new(&draws.network());
+    let runner = Runner::new(&draws.network()).unwrap();
     assert!(runner.windows(&[], &mut scratch).is_empty());
 }
 
@@ -215,13 +217,17 @@ fn eight_bits_change_logits_little() {
     assert_ne!(network, rounded);
     let mut scratch = RunScratch::default();
     let frames = Draws(5).many(600 * BANDS, 3.0);
-    let coarse = Runner::new(&rounded).windows(&frames, &mut scratch);
+    let coarse = Runner::new(&rounded)
+        .unwrap()
+        .windows(&frames, &mut scratch);
     for ((_, exact), coarse) in naive(&network, &frames).iter().zip(&coarse) {
         let off = (exact - coarse.logit).abs();
         assert!(off < 0.05, "{exact} became {}", coarse.logit);
     }
     // A runner rounds weights that are not rounded yet, and no others.
-    let unrounded = Runner::new(&network).windows(&frames, &mut scratch);
+    let unrounded = Runner::new(&network)
+        .unwrap()
+        .windows(&frames, &mut scratch);
     assert_eq!(unrounded, coarse);
 }
 

@@ -1,5 +1,5 @@
-//! The API's side of uploads with S3 behind it: the real server, moto, and the scorer between upload and result.
-#![cfg(all(feature = "scorer", feature = "server"))]
+//! The API's side of uploads with S3 behind it: the real server or function, moto, and the scorer between upload and result.
+#![cfg(all(feature = "scorer", feature = "server", feature = "lambda"))]
 
 mod lambda_support;
 mod scorer_support;
@@ -7,6 +7,7 @@ mod scorer_support;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use lambda_support::{Function, Outcome};
 use scorer_support::aws::{Answer, ask};
 use scorer_support::{AI, Cloud, RESULTS, UPLOADS, file};
 use serde_json::{Value, json};
@@ -181,4 +182,93 @@ fn a_storage_that_is_away_is_a_problem_of_its_own_and_detection_goes_on() {
     assert_eq!(detected.status, 200);
     cloud.proxy.come_back();
     assert_eq!(server.get("/v1/results").0, 200);
+}
+
+/// Uploads and results behind API Gateway, in a function that judges nothing.
+fn uploads_function(cloud: &Cloud) -> Function {
+    let endpoint = format!("http://127.0.0.1:{}", cloud.proxy.port());
+    let variables = [
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("UPLOADS_BUCKET", UPLOADS),
+        ("RESULTS_BUCKET", RESULTS),
+        ("API_KEY", KEY),
+    ];
+    Function::start(env!("CARGO_BIN_EXE_lambda_uploads"), &variables)
+}
+
+/// Status and body of the answer to a request as API Gateway hands it over.
+fn through_gateway(
+    function: &mut Function,
+    method: &str,
+    path: &str,
+    key: &str,
+    body: &Value,
+) -> (u16, Value) {
+    let event = json!({
+        "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "", "isBase64Encoded": false,
+        "headers": {"content-type": "application/json", "x-api-key": key, "host": "api.example"},
+        "requestContext": {
+            "accountId": "123456789012", "apiId": "a", "domainName": "api.example", "domainPrefix": "api", "requestId": "r",
+            "routeKey": "$default", "stage": "$default", "time": "28/Nov/2026:00:00:00 +0000", "timeEpoch": 1_795_824_000_000_u64,
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7", "userAgent": "t"}
+        },
+        "body": body.to_string()
+    });
+    match function.invoke(&event.to_string()) {
+        Outcome::Response(answer) => {
+            let said = answer["body"].as_str().unwrap();
+            let status = answer["statusCode"].as_u64().unwrap();
+            (
+                u16::try_from(status).unwrap(),
+                serde_json::from_str(said).unwrap(),
+            )
+        }
+        Outcome::Error(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_function_without_a_model_gives_out_addresses_and_results() {
+    let Some(cloud) = Cloud::start() else { return };
+    let mut function = uploads_function(&cloud);
+    let clip = file(AI);
+    let wanted = json!({"content_type": "audio/mpeg", "content_length": clip.len()});
+    let (status, refused) =
+        through_gateway(&mut function, "POST", "/v1/uploads", "another", &wanted);
+    assert_eq!((status, &refused["code"]), (401, &json!("unauthorized")));
+    assert_eq!(cloud.proxy.asked(""), 0, "before a key, nothing is asked");
+
+    let (status, address) = through_gateway(&mut function, "POST", "/v1/uploads", KEY, &wanted);
+    assert_eq!(status, 201, "{address}");
+    let path = address["result"].as_str().unwrap();
+    assert_eq!(put(&address, &clip), 200);
+    let (status, _) = through_gateway(&mut function, "GET", path, KEY, &Value::Null);
+    assert_eq!(status, 202);
+
+    let mut scorer = cloud.scorer();
+    assert!(cloud.deliver(&mut scorer).is_empty());
+    let (status, result) = through_gateway(&mut function, "GET", path, KEY, &Value::Null);
+    assert_eq!(status, 200, "{result}");
+    assert_eq!(result["id"], address["id"]);
+    assert_eq!(result["classification"], "AI_GENERATED");
+    let (status, page) = through_gateway(&mut function, "GET", "/results", KEY, &Value::Null);
+    assert_eq!(status, 200);
+    assert_eq!(page["results"][0]["id"], address["id"], "{page}");
+
+    let (status, problem) = through_gateway(&mut function, "POST", "/v1/detect", KEY, &wanted);
+    assert_eq!((status, &problem["code"]), (404, &json!("not_found")));
+}
+
+#[test]
+fn the_function_of_uploads_says_what_it_lacks() {
+    let output = lambda_support::command(env!("CARGO_BIN_EXE_lambda_uploads"), "127.0.0.1:9")
+        .env("API_KEY", KEY)
+        .env("LOG_LEVEL", "error")
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(said.contains("UPLOADS_BUCKET and RESULTS_BUCKET"), "{said}");
 }

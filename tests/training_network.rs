@@ -65,7 +65,7 @@ fn a_short_fit_tells_two_textures_apart_and_repeats_to_the_bit() {
     let network = fitted(1);
     assert_eq!(network, fitted(2));
     assert_eq!(network.defect(), None);
-    let runner = Runner::new(&network);
+    let runner = Runner::new(&network).unwrap();
     let logits: Vec<f64> = sounds[12..]
         .iter()
         .map(|sound| runner.windows(&sound.logs(), &mut RunScratch::default())[0].logit)

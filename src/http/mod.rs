@@ -5,6 +5,7 @@
 //! [`detect`] is the route that matters; its CPU work waits its turn in a [`queue`].
 
 pub mod answer;
+pub mod archive;
 #[cfg(feature = "server")]
 pub mod audit;
 pub mod auth;
@@ -67,6 +68,6 @@ pub use judge::Judge;
 pub use logging::LogConfig;
 pub use models::Models;
 pub use problem::{Code, Problem};
-pub use router::{router, router_of, router_with};
+pub use router::{archive_router, router, router_of, router_with};
 #[cfg(feature = "server")]
 pub use server::{Server, shutdown_signal};

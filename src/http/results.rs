@@ -14,9 +14,9 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::archive::{Archive, ModelVersion};
 use super::problem::{Code, Problem};
-use super::router::AppState;
-use super::uploads::{canonical, issued, storage, storage_fault, unknown};
+use super::uploads::{canonical, issued, storage_fault, unknown};
 use crate::storage::places::UPLOADS;
 use crate::storage::result_key::{RESULTS, ResultKey, results_of};
 use crate::storage::store::StoreError;
@@ -38,13 +38,13 @@ const MAX_OF_ONE: usize = 100;
 /// # Errors
 /// 404 for an id that was never given out or whose upload never came; the storage fails.
 pub async fn result(
-    State(app): State<AppState>,
+    State(archive): State<Arc<Archive>>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let storage = storage(&app)?;
+    let storage = archive.storage()?;
     let id = canonical(&id)?;
     let upload = ObjectRef::new(&storage.uploads_bucket, format!("{UPLOADS}{id}"));
-    if let Some(key) = key_of(&app, storage, &upload).await? {
+    if let Some(key) = key_of(&archive.model, storage, &upload).await? {
         let document = read(storage, &key).await?;
         return Ok((
             [(CONTENT_TYPE, "application/json")],
@@ -73,7 +73,7 @@ pub async fn result(
 
 /// The key of the upload's result: the one by this model, else the last one by another.
 async fn key_of(
-    app: &AppState,
+    model: &ModelVersion,
     storage: &Storage,
     upload: &ObjectRef,
 ) -> Result<Option<String>, Problem> {
@@ -83,7 +83,6 @@ async fn key_of(
         .list(&storage.results_bucket, &prefix, None, MAX_OF_ONE)
         .await
         .map_err(|error| storage_fault(&error))?;
-    let model = app.models.default_judge().model();
     let ours = format!("/{}-{}.json", model.name, model.version);
     let ours = page.keys.iter().find(|key| key.ends_with(&ours)).cloned();
     Ok(ours.or_else(|| page.keys.last().cloned()))
@@ -130,10 +129,10 @@ pub struct ResultsPage {
 /// # Errors
 /// The query is not as expected, or the storage fails.
 pub async fn results(
-    State(app): State<AppState>,
+    State(archive): State<Arc<Archive>>,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<ResultsPage>, Problem> {
-    let storage = storage(&app)?;
+    let storage = archive.storage()?;
     let wrong = || {
         Problem::new(
             Code::InvalidRequest,

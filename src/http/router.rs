@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderName, Method};
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, Any as AnyOrigin, CorsLayer};
 
+use super::archive::{Archive, ModelVersion};
 #[cfg(feature = "server")]
 use super::audit::AuditLog;
 use super::auth::{X_API_KEY, require_key};
@@ -50,6 +51,7 @@ use super::stream::{STREAMS_PER_WORKER, stream};
 use super::uploads::{receive, upload};
 use super::voice_detection::{as_fault, voice_detection};
 use crate::language::LanguageThresholds;
+use crate::model::Model;
 #[cfg(feature = "server")]
 use crate::scorer::Scorer;
 use crate::storage::Storage;
@@ -79,10 +81,8 @@ pub struct AppState {
     pub workers: usize,
     /// Bounds of a request's body.
     pub body_limits: BodyLimits,
-    /// What uploads into a folder may take of the memory together.
-    pub upload_memory: Memory,
     /// Where uploads and results live, if anywhere.
-    pub storage: Option<Arc<Storage>>,
+    pub archive: Arc<Archive>,
     /// What operators collect.
     #[cfg(feature = "server")]
     pub metrics: Arc<Metrics>,
@@ -107,6 +107,12 @@ pub struct AppState {
     pub events: Option<Events>,
 }
 
+impl FromRef<AppState> for Arc<Archive> {
+    fn from_ref(app: &AppState) -> Self {
+        Self::clone(&app.archive)
+    }
+}
+
 /// The API around `judge`, without a storage for uploads and results.
 pub fn router(judge: Arc<dyn Judge>, config: &HttpConfig) -> Router {
     router_with(judge, config, None)
@@ -126,11 +132,7 @@ pub fn router_with(
 pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storage>>) -> Router {
     #[cfg(feature = "server")]
     let metrics = Arc::new(Metrics::default());
-    let body_limits = BodyLimits {
-        max_bytes: config.max_body_bytes,
-        idle: config.read_timeout,
-        memory: Memory::for_bodies_of(config.max_body_bytes),
-    };
+    let body_limits = body_limits(config);
     #[cfg(feature = "server")]
     let events = storage.as_ref().map(|storage| {
         let scorer = Scorer::within(storage, Arc::clone(models.default_judge()))
@@ -141,17 +143,17 @@ pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storag
             bucket: storage.uploads_bucket.clone(),
         }
     });
-    // As the scorer's: together no more than the largest one that is accepted.
-    let largest = storage
-        .as_ref()
-        .map_or(0, |storage| storage.max_object_bytes);
+    let model = models.default_judge().model();
+    let model = ModelVersion {
+        name: model.name.clone(),
+        version: model.version.clone(),
+    };
     let app = AppState {
         models: Arc::new(models),
         queue: Queue::new(config.workers, config.queue_length),
         workers: config.workers.max(1),
         body_limits: body_limits.clone(),
-        upload_memory: Memory::new(usize::try_from(largest).unwrap_or(usize::MAX)),
-        storage,
+        archive: Arc::new(Archive::new(storage, body_limits.clone(), model)),
         #[cfg(feature = "server")]
         metrics: Arc::clone(&metrics),
         #[cfg(feature = "server")]
@@ -171,10 +173,8 @@ pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storag
     let keyed = Router::new()
         .route("/detect", post(detect))
         .route("/batch", post(batch))
-        .route("/uploads", post(upload))
-        .route("/results", get(results))
-        .route("/results/{id}", get(result))
-        .route("/models", get(models_served));
+        .route("/models", get(models_served))
+        .merge(archive_routes());
     #[cfg(feature = "server")]
     let keyed = keyed
         .route("/metrics", get(all_metrics))
@@ -226,6 +226,53 @@ pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storag
     let router = Router::new().merge(api.clone()).nest("/v1", api);
     #[cfg(feature = "page")]
     let router = router.merge(super::page::routes());
+    let router = guarded(router, body_limits, &config.cors);
+    #[cfg(feature = "server")]
+    let router = router.layer(from_fn_with_state(metrics, count));
+    enveloped(router).with_state(app)
+}
+
+/// The routes of uploads and results alone, for a function that judges nothing: it needs neither a model nor time to load
+/// one, and the function that judges needs no right to any storage.
+pub fn archive_router(storage: Arc<Storage>, config: &HttpConfig) -> Router {
+    let body_limits = body_limits(config);
+    let (name, version) = Model::EMBEDDED_DEFAULT;
+    let model = ModelVersion {
+        name: name.into(),
+        version: version.into(),
+    };
+    let api: Router<Arc<Archive>> =
+        archive_routes().route_layer(from_fn_with_state(config.access.clone(), require_key));
+    let router = Router::new().merge(api.clone()).nest("/v1", api);
+    let router = guarded(router, body_limits.clone(), &config.cors);
+    enveloped(router).with_state(Arc::new(Archive::new(Some(storage), body_limits, model)))
+}
+
+/// What a caller asks of uploads and results, with a key.
+fn archive_routes<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<Archive>: FromRef<S>,
+{
+    Router::new()
+        .route("/uploads", post(upload))
+        .route("/results", get(results))
+        .route("/results/{id}", get(result))
+}
+
+fn body_limits(config: &HttpConfig) -> BodyLimits {
+    BodyLimits {
+        max_bytes: config.max_body_bytes,
+        idle: config.read_timeout,
+        memory: Memory::for_bodies_of(config.max_body_bytes),
+    }
+}
+
+/// What stands around the routes, whichever they are.
+fn guarded<S>(router: Router<S>, body_limits: BodyLimits, origins: &CorsOrigins) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
     let router = router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -233,18 +280,23 @@ pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storag
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(body_limits, drain_unread));
-    let router = match cors(&config.cors) {
+    match cors(origins) {
         Some(cors) => router.layer(cors),
         None => router,
-    };
-    #[cfg(feature = "server")]
-    let router = router.layer(from_fn_with_state(metrics, count));
+    }
+}
+
+/// What sees a request first and its answer last.
+fn enveloped<S>(router: Router<S>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
     #[cfg(feature = "lambda")]
     let router = router.layer(from_fn(super::deadline::within_deadline));
     let router = router.layer(from_fn(envelope));
     #[cfg(feature = "otel")]
     let router = router.layer(from_fn(super::traces::traced));
-    router.with_state(app)
+    router
 }
 
 async fn not_found() -> Problem {

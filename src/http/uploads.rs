@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
+use super::archive::Archive;
 use super::auth::Caller;
 use super::body::{self, BodyLimits};
 use super::payload::{Form, invalid_json};
 use super::problem::{Code, Problem};
-use super::router::AppState;
 use crate::language::Language;
 use crate::storage::places::{ISSUED, UPLOADS};
 use crate::storage::store::{Attributes, Created, StoreError, UploadTerms};
@@ -67,16 +67,6 @@ struct Address {
     result: String,
 }
 
-/// The storage, where there is one.
-pub(super) fn storage(app: &AppState) -> Result<&Arc<Storage>, Problem> {
-    app.storage.as_ref().ok_or_else(|| {
-        Problem::new(
-            Code::StorageUnavailable,
-            "this server has no storage for uploads and results; POST /detect judges a clip at once",
-        )
-    })
-}
-
 /// A storage's fault as a problem. What it was is for the log.
 pub(super) fn storage_fault(error: &StoreError) -> Problem {
     tracing::error!(%error, "storage");
@@ -90,10 +80,13 @@ pub(super) fn storage_fault(error: &StoreError) -> Problem {
 ///
 /// # Errors
 /// The body is not as expected, the type is no audio, the length is over the limit, or the storage fails.
-pub async fn upload(State(app): State<AppState>, request: Request) -> Result<Response, Problem> {
-    let storage = storage(&app)?;
+pub async fn upload(
+    State(archive): State<Arc<Archive>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let storage = archive.storage()?;
     let (parts, body) = request.into_parts();
-    let bytes = body::read(body, &app.body_limits).await?;
+    let bytes = body::read(body, &archive.body_limits).await?;
     let wanted: Wanted =
         serde_json::from_slice(&bytes).map_err(|error| invalid_json(&error, EXPECTED))?;
     let content_type = HeaderValue::from_str(&wanted.content_type).ok();
@@ -250,12 +243,12 @@ pub(crate) fn canonical(id: &str) -> Result<String, Problem> {
 /// # Errors
 /// The id is unknown, its token another, it has expired or been used, or type or length are not those that were named.
 pub async fn receive(
-    State(app): State<AppState>,
+    State(archive): State<Arc<Archive>>,
     Path(id): Path<String>,
     query: Result<Query<Token>, QueryRejection>,
     request: Request,
 ) -> Result<StatusCode, Problem> {
-    let storage = storage(&app)?;
+    let storage = archive.storage()?;
     let id = canonical(&id)?;
     let issued = issued(&*storage.store, &storage.uploads_bucket, &id).await?;
     let given = query.map(|Query(query)| query.token).unwrap_or_default();
@@ -286,8 +279,8 @@ pub async fn receive(
     }
     let limits = BodyLimits {
         max_bytes: usize::try_from(issued.content_length).unwrap_or(usize::MAX),
-        idle: app.body_limits.idle,
-        memory: app.upload_memory.clone(),
+        idle: archive.body_limits.idle,
+        memory: archive.upload_memory.clone(),
     };
     let bytes = body::read(body, &limits).await?;
     if bytes.len() as u64 != issued.content_length {

@@ -121,9 +121,8 @@ impl NetworkPart {
     }
 
     pub(super) fn load(&self) -> Result<Weighted<Runner>, ArtifactError> {
-        let network = self.network.restore().map_err(ArtifactError::Unsound)?;
         Ok(Weighted {
-            part: Runner::new(&network),
+            part: Runner::of_stored(&self.network).map_err(ArtifactError::Unsound)?,
             weight: checked(self.weight)?,
         })
     }

@@ -12,7 +12,6 @@
 
 use fearless_simd::{Level, dispatch, f32x16, i16x32, i32x16, prelude::*};
 
-use super::Conv;
 use super::quantise::{LARGEST, StoredConv};
 
 /// Channels that are computed together: weights are laid out in panels of as many.
@@ -59,20 +58,29 @@ pub(super) struct Layout {
 }
 
 impl Layer {
-    /// Lays out a sound `conv`, its weights rounded to 8 bits, for an input of `bands` bands.
-    pub(super) fn new(conv: &Conv, bands: usize) -> Self {
+    /// Lays out a layer of a sound network for an input of `bands` bands.
+    pub(super) fn new(conv: &StoredConv, bands: usize) -> Self {
         let [kernel, width] = conv.kernel.map(usize::from);
         let (inputs, channels) = (usize::from(conv.inputs), usize::from(conv.outputs));
         let (run, margin) = (width * inputs, usize::from(conv.padding[1]) * inputs);
         let (panels, pairs) = (channels.div_ceil(PANEL), run.div_ceil(2));
-        let stored = StoredConv::new(conv);
         let mut weights = vec![[0; 2 * PANEL]; panels * kernel * pairs];
-        for (row, outputs) in stored.weights.chunks_exact(channels).enumerate() {
-            let (frame, value) = (row / run, row % run);
-            for (channel, &weight) in outputs.iter().enumerate() {
-                let slab = (channel / PANEL * kernel + frame) * pairs;
-                let lane = 2 * (channel % PANEL) + value % 2;
-                weights[slab + value / 2][lane] = i16::from(weight);
+        let none = vec![0; channels];
+        // A frame of the kernel is a run of values, each with a weight for every channel.
+        let frames = conv.weights.chunks_exact(run * channels);
+        for (frame, values) in frames.enumerate() {
+            for (pair, values) in values.chunks(2 * channels).enumerate() {
+                let (low, high) = values.split_at(channels);
+                let high = if high.is_empty() { &none } else { high };
+                let of_panels = low.chunks(PANEL).zip(high.chunks(PANEL));
+                for (panel, (low, high)) in of_panels.enumerate() {
+                    let lanes = &mut weights[(panel * kernel + frame) * pairs + pair];
+                    for (lane, (&low, &high)) in
+                        lanes.as_chunks_mut().0.iter_mut().zip(low.iter().zip(high))
+                    {
+                        *lane = [i16::from(low), i16::from(high)];
+                    }
+                }
             }
         }
         let panels_of = |values: &[f32]| {
@@ -95,10 +103,10 @@ impl Layer {
             },
             step: usize::from(conv.stride[1]) * inputs,
             pairs,
-            bands: conv.places(1, bands).unwrap_or(0),
+            bands: conv.shape().places(1, bands).unwrap_or(0),
             channels,
             weights,
-            scales: panels_of(&stored.scales),
+            scales: panels_of(&conv.scales),
             bias: panels_of(&conv.bias),
         }
     }

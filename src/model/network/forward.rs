@@ -2,8 +2,8 @@
 
 use fearless_simd::Level;
 
-use super::Network;
 use super::conv::{Frames, Layer};
+use super::{Network, StoredNetwork};
 
 /// Frames of the input that pass through all layers together: few enough that what is between two layers stays in the
 /// processor's cache, enough that a layer's weights are read for many places.
@@ -49,20 +49,29 @@ pub struct Window {
 }
 
 impl Runner {
-    /// Lays out `network`, its weights rounded to 8 bits: those of an artifact are already.
+    /// Lays out `network`, its weights rounded to 8 bits.
     ///
-    /// # Panics
-    /// If the network has a [`defect`](Network::defect).
-    #[must_use]
-    pub fn new(network: &Network) -> Self {
-        assert_eq!(network.defect(), None, "a sound network");
+    /// # Errors
+    /// What [`Network::defect`] says, if anything.
+    pub fn new(network: &Network) -> Result<Self, String> {
+        Self::of_stored(&StoredNetwork::new(network)?)
+    }
+
+    /// Lays out the network of an artifact.
+    ///
+    /// # Errors
+    /// What [`StoredNetwork::defect`] says, if anything.
+    pub fn of_stored(network: &StoredNetwork) -> Result<Self, String> {
+        if let Some(defect) = network.defect() {
+            return Err(defect);
+        }
         let mut bands = usize::from(network.bands);
         let lay_out = |conv| {
             let layer = Layer::new(conv, bands);
             bands = layer.bands;
             layer
         };
-        Self {
+        Ok(Self {
             layers: network.layers.iter().map(lay_out).collect(),
             bands: usize::from(network.bands),
             window: usize::from(network.window),
@@ -72,7 +81,7 @@ impl Runner {
             head: network.head.clone(),
             head_bias: network.head_bias,
             level: Level::new(),
-        }
+        })
     }
 
     /// Windows of a clip's `frames`, shape `[n][bands]`, and their logits: the first starts at the clip's start, the last

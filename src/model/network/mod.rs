@@ -75,7 +75,21 @@ pub struct Network {
     pub head_bias: f32,
 }
 
-impl Conv {
+/// What a layer is, whatever holds its weights.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    kernel: [u8; 2],
+    stride: [u8; 2],
+    padding: [u8; 2],
+    inputs: u16,
+    outputs: u16,
+    /// Weights and biases that there are, and whether all are finite numbers.
+    weights: usize,
+    biases: usize,
+    finite: bool,
+}
+
+impl Shape {
     /// Places left of `places` along `axis` (0 frames, 1 bands), `None` if the kernel is longer than what there is.
     fn places(&self, axis: usize, places: usize) -> Option<usize> {
         let padded = places + 2 * usize::from(self.padding[axis]);
@@ -105,35 +119,60 @@ impl Conv {
         let [frames, bands] = self.kernel.map(usize::from);
         let outputs = usize::from(self.outputs);
         let expected = frames * bands * usize::from(inputs) * outputs;
-        if (self.weights.len(), self.bias.len()) != (expected, outputs) {
+        if (self.weights, self.biases) != (expected, outputs) {
             return Some(format!(
                 "it has {} weights and {} biases, not {expected} and {outputs}",
-                self.weights.len(),
-                self.bias.len()
+                self.weights, self.biases
             ));
         }
-        let finite = self.weights.iter().chain(&self.bias).all(|w| w.is_finite());
-        (!finite).then(|| "a weight is not a finite number".into())
+        (!self.finite).then(|| "a weight is not a finite number".into())
     }
 }
 
+impl Conv {
+    fn shape(&self) -> Shape {
+        Shape {
+            kernel: self.kernel,
+            stride: self.stride,
+            padding: self.padding,
+            inputs: self.inputs,
+            outputs: self.outputs,
+            weights: self.weights.len(),
+            biases: self.bias.len(),
+            finite: self.weights.iter().chain(&self.bias).all(|w| w.is_finite()),
+        }
+    }
+}
+
+/// What a network is besides its layers' weights.
+struct Outline<'a> {
+    bands: u16,
+    window: u16,
+    scale: f32,
+    shapes: Vec<Shape>,
+    head: &'a [f32],
+    head_bias: f32,
+}
+
 impl Network {
-    /// Channels of the last layer.
-    fn channels(&self) -> usize {
-        self.layers
-            .last()
-            .map_or(0, |layer| usize::from(layer.outputs))
-    }
-
-    /// Frames of the input for one of the last layer's: the product of the strides.
-    fn total_stride(&self) -> usize {
-        let strides = self.layers.iter().map(|layer| layer.stride[0]);
-        strides.fold(1, |total, stride| total.saturating_mul(usize::from(stride)))
-    }
-
     /// What would make the network panic, loop, take absurd time or mislead, if anything.
     #[must_use]
     pub fn defect(&self) -> Option<String> {
+        let outline = Outline {
+            bands: self.bands,
+            window: self.window,
+            scale: self.scale,
+            shapes: self.layers.iter().map(Conv::shape).collect(),
+            head: &self.head,
+            head_bias: self.head_bias,
+        };
+        outline.defect()
+    }
+}
+
+impl Outline<'_> {
+    /// As [`Network::defect`].
+    fn defect(&self) -> Option<String> {
         if usize::from(self.bands) != bands::BANDS {
             return Some(format!(
                 "the network takes {} bands, there are {}",
@@ -153,17 +192,17 @@ impl Network {
                 self.scale
             ));
         }
-        if !(1..=MOST_LAYERS).contains(&self.layers.len()) {
+        if !(1..=MOST_LAYERS).contains(&self.shapes.len()) {
             return Some(format!(
                 "{} layers; 1 to {MOST_LAYERS} are accepted",
-                self.layers.len()
+                self.shapes.len()
             ));
         }
         let mut work = 0_usize;
         let mut inputs = 1;
         let mut stride = 1_usize;
         let (mut frames, mut bands) = (usize::from(self.window), usize::from(self.bands));
-        for (index, layer) in self.layers.iter().enumerate() {
+        for (index, layer) in self.shapes.iter().enumerate() {
             let found = |defect| Some(format!("layer {}: {defect}", index + 1));
             if let Some(defect) = layer.defect(inputs) {
                 return found(defect);
@@ -177,7 +216,7 @@ impl Network {
             };
             (frames, bands, inputs) = (frames_left, bands_left, layer.outputs);
             stride = stride.saturating_mul(usize::from(layer.stride[0]));
-            work = work.saturating_add((bands * layer.weights.len()).div_ceil(stride));
+            work = work.saturating_add((bands * layer.weights).div_ceil(stride));
         }
         if bands != 1 {
             return Some(format!("the last layer leaves {bands} bands instead of 1"));

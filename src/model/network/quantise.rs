@@ -2,7 +2,7 @@
 
 use wincode::{SchemaRead, SchemaWrite};
 
-use super::{Conv, Network};
+use super::{Conv, Network, Outline, Shape};
 
 /// Largest magnitude of a stored weight: the range is kept symmetric.
 pub(super) const LARGEST: f32 = 127.0;
@@ -83,20 +83,29 @@ impl StoredConv {
         }
     }
 
-    fn restore(&self) -> Result<Conv, String> {
-        let outputs = usize::from(self.outputs);
-        if outputs == 0 || self.scales.len() != outputs {
-            return Err(format!(
-                "it has {outputs} channels out and {} scales",
-                self.scales.len()
-            ));
+    pub(super) fn shape(&self) -> Shape {
+        let largest = self.scales.iter().map(|scale| scale * LARGEST);
+        Shape {
+            kernel: self.kernel,
+            stride: self.stride,
+            padding: self.padding,
+            inputs: self.inputs,
+            outputs: self.outputs,
+            weights: self.weights.len(),
+            biases: self.bias.len(),
+            finite: largest.chain(self.bias.iter().copied()).all(f32::is_finite),
         }
+    }
+
+    /// The layer of a sound network in `f32`.
+    fn restore(&self) -> Conv {
+        let outputs = usize::from(self.outputs);
         let mut weights = Vec::with_capacity(self.weights.len());
         for row in self.weights.chunks(outputs) {
             let restored = row.iter().zip(&self.scales);
             weights.extend(restored.map(|(&w, scale)| f32::from(w) * scale));
         }
-        Ok(Conv {
+        Conv {
             kernel: self.kernel,
             stride: self.stride,
             padding: self.padding,
@@ -104,7 +113,7 @@ impl StoredConv {
             outputs: self.outputs,
             weights,
             bias: self.bias.clone(),
-        })
+        }
     }
 }
 
@@ -127,28 +136,59 @@ impl StoredNetwork {
         })
     }
 
-    /// The network with the rounded weights, known to be sound.
+    /// What makes it unusable, if anything: as [`Network::defect`], and a scale that is missing.
+    #[must_use]
+    pub fn defect(&self) -> Option<String> {
+        for (index, layer) in self.layers.iter().enumerate() {
+            if layer.scales.len() != usize::from(layer.outputs) {
+                return Some(format!(
+                    "layer {}: it has {} channels out and {} scales",
+                    index + 1,
+                    layer.outputs,
+                    layer.scales.len()
+                ));
+            }
+        }
+        let outline = Outline {
+            bands: self.bands,
+            window: self.window,
+            scale: self.scale,
+            shapes: self.layers.iter().map(StoredConv::shape).collect(),
+            head: &self.head,
+            head_bias: self.head_bias,
+        };
+        outline.defect()
+    }
+
+    /// Channels of the last layer.
+    pub(super) fn channels(&self) -> usize {
+        self.layers
+            .last()
+            .map_or(0, |layer| usize::from(layer.outputs))
+    }
+
+    /// Frames of the input for one of the last layer's: the product of the strides.
+    pub(super) fn total_stride(&self) -> usize {
+        let strides = self.layers.iter().map(|layer| layer.stride[0]);
+        strides.fold(1, |total, stride| total.saturating_mul(usize::from(stride)))
+    }
+
+    /// The network with the rounded weights.
     ///
     /// # Errors
     /// What makes it unusable.
     pub fn restore(&self) -> Result<Network, String> {
-        let mut layers = Vec::new();
-        for (index, layer) in self.layers.iter().enumerate() {
-            let found = |defect| format!("layer {}: {defect}", index + 1);
-            layers.push(layer.restore().map_err(found)?);
+        if let Some(defect) = self.defect() {
+            return Err(defect);
         }
-        let network = Network {
+        Ok(Network {
             bands: self.bands,
             window: self.window,
             scale: self.scale,
-            layers,
+            layers: self.layers.iter().map(StoredConv::restore).collect(),
             head: self.head.clone(),
             head_bias: self.head_bias,
-        };
-        match network.defect() {
-            Some(defect) => Err(defect),
-            None => Ok(network),
-        }
+        })
     }
 }
 

@@ -12,8 +12,8 @@ use super::super::{TrainingError, calibrate};
 use super::architecture::Architecture;
 use super::fit::{Example, NetworkSettings, fit};
 use super::spectrogram::Spectrogram;
+use crate::model::Calibration;
 use crate::model::network::{Network, RunScratch, Runner};
-use crate::model::{Calibration, NetworkPart};
 
 /// What stands for the feature set of a network in reports.
 pub const FEATURES: &str = "bands";
@@ -51,8 +51,7 @@ pub fn logits<'a>(
     network: &Network,
     sounds: impl IntoParallelIterator<Item = &'a Spectrogram, Iter: IndexedParallelIterator>,
 ) -> Result<Vec<f64>, TrainingError> {
-    let part = NetworkPart::new(network, 1.0).map_err(TrainingError::Fit)?;
-    let runner = Runner::new(&part.network.restore().map_err(TrainingError::Fit)?);
+    let runner = Runner::new(network).map_err(TrainingError::Fit)?;
     let logit = |scratch: &mut RunScratch, sound: &Spectrogram| {
         let windows = runner.windows(&sound.logs(), scratch);
         windows.iter().map(|window| window.logit).sum::<f64>() / windows.len().max(1) as f64
