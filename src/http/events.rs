@@ -17,7 +17,6 @@ use super::config::ConfigError;
 use super::payload::invalid_json;
 use super::problem::{Code, Problem};
 use super::router::AppState;
-use super::uploads::storage;
 use crate::hex::hex;
 use crate::scorer::{Retry, Scorer, worker};
 use crate::storage::ObjectRef;
@@ -112,7 +111,7 @@ impl StoredObject {
 /// # Errors
 /// It is no event that is known, of another bucket, or its object has no result yet.
 pub async fn events(State(app): State<AppState>, request: Request) -> Result<StatusCode, Problem> {
-    storage(&app)?;
+    app.archive.storage()?;
     // There where there is a storage.
     let events = app.events.as_ref().ok_or_else(Problem::internal)?;
     let (parts, body) = request.into_parts();
