@@ -41,9 +41,13 @@ impl Collector {
         let (sender, batches) = channel();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                if sender.send(take(BufReader::new(stream.unwrap()))).is_err() {
+                let mut reader = BufReader::new(stream.unwrap());
+                // Before the answer: who has it may look for what was sent at once.
+                if sender.send(take(&mut reader)).is_err() {
                     return;
                 }
+                let answer = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+                reader.get_mut().write_all(answer.as_bytes()).unwrap();
             }
         });
         Self { address, batches }
@@ -66,7 +70,7 @@ impl Collector {
     }
 }
 
-fn take(mut reader: BufReader<TcpStream>) -> ExportTraceServiceRequest {
+fn take(reader: &mut BufReader<TcpStream>) -> ExportTraceServiceRequest {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         assert_ne!(reader.read_line(&mut head).unwrap(), 0, "{head}");
@@ -83,8 +87,6 @@ fn take(mut reader: BufReader<TcpStream>) -> ExportTraceServiceRequest {
         .expect("a length");
     let mut body = vec![0; length.trim().parse().unwrap()];
     reader.read_exact(&mut body).unwrap();
-    let answer = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-    reader.get_mut().write_all(answer.as_bytes()).unwrap();
     ExportTraceServiceRequest::decode(&*body).unwrap()
 }
 
