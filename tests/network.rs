@@ -275,6 +275,18 @@ fn what_could_not_be_run_is_refused() {
     assert!(heavy.defect().unwrap().contains("multiplications a frame"));
 }
 
+#[test]
+fn stored_weights_that_could_not_be_summed_are_refused() {
+    let mut stored = StoredNetwork::new(&served()).unwrap();
+    assert_eq!(stored.defect(), None);
+    stored.layers[0].weights[0] = i8::MIN;
+    assert!(stored.defect().unwrap().contains("a weight of -128"));
+    assert!(Runner::of_stored(&stored).is_err());
+    stored.layers[0].weights[0] = 0;
+    stored.layers[0].scales.pop();
+    assert!(stored.defect().unwrap().contains("scales"));
+}
+
 /// A model of both parts, or of one.
 fn ensemble(network: Option<f64>, features: Option<f64>) -> Ensemble {
     let count = FeatureSet::Dynamic.names().len();

@@ -136,7 +136,8 @@ impl StoredNetwork {
         })
     }
 
-    /// What makes it unusable, if anything: as [`Network::defect`], and a scale that is missing.
+    /// What makes it unusable, if anything: as [`Network::defect`], a scale that is missing, and a weight of -128, for which
+    /// sums of whole numbers have no room.
     #[must_use]
     pub fn defect(&self) -> Option<String> {
         for (index, layer) in self.layers.iter().enumerate() {
@@ -148,6 +149,13 @@ impl StoredNetwork {
                     layer.scales.len()
                 ));
             }
+        }
+        let beyond = |layer: &StoredConv| layer.weights.contains(&i8::MIN);
+        if let Some(index) = self.layers.iter().position(beyond) {
+            return Some(format!(
+                "layer {}: a weight of -128; -127 to 127 are accepted",
+                index + 1
+            ));
         }
         let outline = Outline {
             bands: self.bands,
