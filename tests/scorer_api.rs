@@ -7,7 +7,7 @@ mod scorer_support;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use lambda_support::{Function, Outcome};
+use lambda_support::{Function, answer, changed};
 use scorer_support::aws::{Answer, ask};
 use scorer_support::{AI, Cloud, RESULTS, UPLOADS, file};
 use serde_json::{Value, json};
@@ -205,28 +205,20 @@ fn through_gateway(
     path: &str,
     key: &str,
     body: &Value,
-) -> (u16, Value) {
-    let event = json!({
-        "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "", "isBase64Encoded": false,
-        "headers": {"content-type": "application/json", "x-api-key": key, "host": "api.example"},
-        "requestContext": {
-            "accountId": "123456789012", "apiId": "a", "domainName": "api.example", "domainPrefix": "api", "requestId": "r",
-            "routeKey": "$default", "stage": "$default", "time": "28/Nov/2026:00:00:00 +0000", "timeEpoch": 1_795_824_000_000_u64,
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7", "userAgent": "t"}
-        },
-        "body": body.to_string()
-    });
-    match function.invoke(&event.to_string()) {
-        Outcome::Response(answer) => {
-            let said = answer["body"].as_str().unwrap();
-            let status = answer["statusCode"].as_u64().unwrap();
-            (
-                u16::try_from(status).unwrap(),
-                serde_json::from_str(said).unwrap(),
-            )
-        }
-        Outcome::Error(error) => panic!("{error}"),
-    }
+) -> (u64, Value) {
+    let body = body.to_string();
+    let event = changed(
+        "api-gateway-http-v2",
+        &[
+            ("/requestContext/http/method", json!(method)),
+            ("/rawPath", json!(path)),
+            ("/headers/authorization", json!(format!("Bearer {key}"))),
+            ("/headers/content-length", json!(body.len().to_string())),
+            ("/body", json!(body)),
+        ],
+    );
+    let (status, _, said) = answer(function, &event);
+    (status, said)
 }
 
 #[test]

@@ -6,11 +6,9 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use lambda_http::tower::ServiceExt;
 use voxproof::Detector;
 use voxproof::http::config::environment;
-use voxproof::http::stage::without_stage;
-use voxproof::http::{HttpConfig, LogConfig, logging, router_with};
+use voxproof::http::{HttpConfig, LogConfig, lambda, logging, router_with};
 use voxproof::storage::StorageConfig;
 
 fn main() -> ExitCode {
@@ -28,17 +26,5 @@ fn start() -> Result<(), Box<dyn Error + Send + Sync>> {
     }
     // Opened, not connected to: the AWS client is made by the first request that needs it.
     let storage = StorageConfig::from_vars(environment)?.open()?.map(Arc::new);
-    let service = router_with(Arc::new(detector), &config, storage).map_request(without_stage);
-    // The process is frozen once the answer is given.
-    #[cfg(feature = "otel")]
-    let service = service.then(async |answer| {
-        voxproof::http::traces::flush().await;
-        answer
-    });
-    // One event at a time: a second thread would only cost start-up time. Clips are judged on a
-    // blocking thread, as on the server.
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(lambda_http::run(service))
+    lambda::serve(router_with(Arc::new(detector), &config, storage))
 }

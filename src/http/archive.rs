@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::body::{BodyLimits, Memory};
 use super::problem::{Code, Problem};
 use crate::storage::Storage;
+use crate::storage::result_key::ending;
 
 /// The storage behind the routes, and their bounds. It knows of models only the name of one: these routes judge nothing,
 /// and a function that serves nothing else has no model in it.
@@ -14,25 +15,16 @@ pub struct Archive {
     pub body_limits: BodyLimits,
     /// What uploads into a folder may take of the memory together.
     pub upload_memory: Memory,
-    /// Version of the model whose result is preferred where an upload has several.
-    pub model: ModelVersion,
-}
-
-/// A model as keys of results name it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelVersion {
-    /// The model's name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
+    /// What the key of the result that is preferred ends with, where an upload has those of several models.
+    pub preferred: String,
 }
 
 impl Archive {
-    /// An archive in `storage`, if there is one.
+    /// An archive in `storage`, if there is one. Results by the model of this name and version come before others'.
     pub fn new(
         storage: Option<Arc<Storage>>,
         body_limits: BodyLimits,
-        model: ModelVersion,
+        (name, version): (&str, &str),
     ) -> Self {
         // As the scorer's: together no more than the largest one that is accepted.
         let largest = storage
@@ -42,7 +34,7 @@ impl Archive {
             storage,
             body_limits,
             upload_memory: Memory::new(usize::try_from(largest).unwrap_or(usize::MAX)),
-            model,
+            preferred: ending(name, version),
         }
     }
 

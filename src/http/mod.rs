@@ -29,6 +29,8 @@ pub mod fetch;
 pub mod health;
 pub mod judge;
 pub mod judging;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 #[cfg(feature = "server")]
 pub mod lockout;
 pub mod logging;

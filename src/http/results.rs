@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::archive::{Archive, ModelVersion};
+use super::archive::Archive;
 use super::problem::{Code, Problem};
 use super::uploads::{canonical, issued, storage_fault, unknown};
 use crate::storage::places::UPLOADS;
@@ -44,7 +44,7 @@ pub async fn result(
     let storage = archive.storage()?;
     let id = canonical(&id)?;
     let upload = ObjectRef::new(&storage.uploads_bucket, format!("{UPLOADS}{id}"));
-    if let Some(key) = key_of(&archive.model, storage, &upload).await? {
+    if let Some(key) = key_of(&archive.preferred, storage, &upload).await? {
         let document = read(storage, &key).await?;
         return Ok((
             [(CONTENT_TYPE, "application/json")],
@@ -73,7 +73,7 @@ pub async fn result(
 
 /// The key of the upload's result: the one by this model, else the last one by another.
 async fn key_of(
-    model: &ModelVersion,
+    preferred: &str,
     storage: &Storage,
     upload: &ObjectRef,
 ) -> Result<Option<String>, Problem> {
@@ -83,8 +83,8 @@ async fn key_of(
         .list(&storage.results_bucket, &prefix, None, MAX_OF_ONE)
         .await
         .map_err(|error| storage_fault(&error))?;
-    let ours = format!("/{}-{}.json", model.name, model.version);
-    let ours = page.keys.iter().find(|key| key.ends_with(&ours)).cloned();
+    let ours = page.keys.iter().find(|key| key.ends_with(preferred));
+    let ours = ours.cloned();
     Ok(ours.or_else(|| page.keys.last().cloned()))
 }
 

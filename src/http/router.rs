@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, Any as AnyOrigin, CorsLayer};
 
-use super::archive::{Archive, ModelVersion};
+use super::archive::Archive;
 #[cfg(feature = "server")]
 use super::audit::AuditLog;
 use super::auth::{X_API_KEY, require_key};
@@ -144,16 +144,14 @@ pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storag
         }
     });
     let model = models.default_judge().model();
-    let model = ModelVersion {
-        name: model.name.clone(),
-        version: model.version.clone(),
-    };
+    let model = (model.name.as_str(), model.version.as_str());
+    let archive = Arc::new(Archive::new(storage, body_limits.clone(), model));
     let app = AppState {
         models: Arc::new(models),
         queue: Queue::new(config.workers, config.queue_length),
         workers: config.workers.max(1),
         body_limits: body_limits.clone(),
-        archive: Arc::new(Archive::new(storage, body_limits.clone(), model)),
+        archive,
         #[cfg(feature = "server")]
         metrics: Arc::clone(&metrics),
         #[cfg(feature = "server")]
@@ -236,11 +234,7 @@ pub fn router_of(models: Models, config: &HttpConfig, storage: Option<Arc<Storag
 /// one, and the function that judges needs no right to any storage.
 pub fn archive_router(storage: Arc<Storage>, config: &HttpConfig) -> Router {
     let body_limits = body_limits(config);
-    let (name, version) = Model::EMBEDDED_DEFAULT;
-    let model = ModelVersion {
-        name: name.into(),
-        version: version.into(),
-    };
+    let model = Model::EMBEDDED_DEFAULT;
     let api: Router<Arc<Archive>> =
         archive_routes().route_layer(from_fn_with_state(config.access.clone(), require_key));
     let router = Router::new().merge(api.clone()).nest("/v1", api);

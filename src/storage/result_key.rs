@@ -50,7 +50,7 @@ const UNKNOWN: &str = "unknown";
 /// The key under which the result of `object`, in the state that it names, stands.
 pub fn result_key(object: &ObjectRef, model: &ModelInfo) -> String {
     let state = object.state().unwrap_or(UNKNOWN);
-    let tail = format!("/{state}/{}-{}.json", model.name, model.version);
+    let tail = format!("/{state}{}", ending(&model.name, &model.version));
     let head = format!("{RESULTS}{}/", object.bucket);
     let room = MAX_KEY_BYTES.saturating_sub(head.len() + tail.len());
     let key = &object.key;
@@ -64,6 +64,11 @@ pub fn result_key(object: &ObjectRef, model: &ModelInfo) -> String {
         end -= 1;
     }
     format!("{head}{}~{hash}{tail}", &key[..end])
+}
+
+/// What the keys of results by a model end with.
+pub fn ending(name: &str, version: &str) -> String {
+    format!("/{name}-{version}.json")
 }
 
 /// What the keys of all results of `key` in `bucket` begin with.

@@ -1,6 +1,7 @@
 //! A stand-in for Lambda's runtime API, with a real binary of ours that polls it.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command};
@@ -126,6 +127,53 @@ impl Function {
             }
         }
     }
+}
+
+/// The answer to an event that must have one: status, headers in lower case, and body.
+#[track_caller]
+pub fn answer(function: &mut Function, event: &str) -> (u64, HashMap<String, String>, Value) {
+    let Outcome::Response(answer) = function.invoke(event) else {
+        panic!("the function failed");
+    };
+    assert_eq!(answer["isBase64Encoded"], false, "{answer}");
+    let single = answer["headers"].as_object().cloned().unwrap_or_default();
+    let multiple = answer["multiValueHeaders"]
+        .as_object()
+        .cloned()
+        .unwrap_or_default();
+    let headers = single
+        .into_iter()
+        .chain(
+            multiple
+                .into_iter()
+                .map(|(name, values)| (name, values[0].clone())),
+        )
+        .map(|(name, value)| {
+            (
+                name.to_lowercase(),
+                value.as_str().unwrap_or_default().to_owned(),
+            )
+        })
+        .collect();
+    let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    (answer["statusCode"].as_u64().unwrap(), headers, body)
+}
+
+/// A sample event.
+pub fn event(name: &str) -> String {
+    let path = format!("{}/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// An event with members replaced.
+pub fn changed(name: &str, changes: &[(&str, Value)]) -> String {
+    let mut event: Value = serde_json::from_str(&event(name)).unwrap();
+    for (pointer, value) in changes {
+        *event
+            .pointer_mut(pointer)
+            .unwrap_or_else(|| panic!("no {pointer} in {name}")) = value.clone();
+    }
+    event.to_string()
 }
 
 /// Headers of the invocation `id` that ends after `timeout`.

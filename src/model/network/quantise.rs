@@ -45,14 +45,6 @@ pub struct StoredNetwork {
     pub head_bias: f32,
 }
 
-/// `x.round() as i8`: a library's `round` cannot be done for several numbers at once, and a function starts faster without
-/// 350,000 calls of it.
-fn rounded(x: f32) -> i8 {
-    let whole = x as i8;
-    let rest = x - f32::from(whole);
-    whole.saturating_add(i8::from(rest >= 0.5) - i8::from(rest <= -0.5))
-}
-
 impl StoredConv {
     /// Rounds the weights of a sound `conv`; those that were rounded before stay what they are.
     pub(super) fn new(conv: &Conv) -> Self {
@@ -63,14 +55,17 @@ impl StoredConv {
                 *scale = scale.max(w.abs() / LARGEST);
             }
         }
-        let mut weights = Vec::with_capacity(conv.weights.len());
-        for row in conv.weights.chunks_exact(outputs) {
-            let steps = row.iter().zip(&scales).map(|(w, scale)| {
-                let steps = if *scale > 0.0 { w / scale } else { 0.0 };
-                rounded(steps)
-            });
-            weights.extend(steps);
-        }
+        let rows = conv.weights.chunks_exact(outputs);
+        let quantised = rows.flat_map(|row| row.iter().zip(&scales));
+        let weights = quantised
+            .map(|(w, scale)| {
+                if *scale > 0.0 {
+                    (w / scale).round() as i8
+                } else {
+                    0
+                }
+            })
+            .collect();
         Self {
             kernel: conv.kernel,
             stride: conv.stride,
@@ -94,25 +89,6 @@ impl StoredConv {
             weights: self.weights.len(),
             biases: self.bias.len(),
             finite: largest.chain(self.bias.iter().copied()).all(f32::is_finite),
-        }
-    }
-
-    /// The layer of a sound network in `f32`.
-    fn restore(&self) -> Conv {
-        let outputs = usize::from(self.outputs);
-        let mut weights = Vec::with_capacity(self.weights.len());
-        for row in self.weights.chunks(outputs) {
-            let restored = row.iter().zip(&self.scales);
-            weights.extend(restored.map(|(&w, scale)| f32::from(w) * scale));
-        }
-        Conv {
-            kernel: self.kernel,
-            stride: self.stride,
-            padding: self.padding,
-            inputs: self.inputs,
-            outputs: self.outputs,
-            weights,
-            bias: self.bias.clone(),
         }
     }
 }
@@ -179,45 +155,5 @@ impl StoredNetwork {
     pub(super) fn total_stride(&self) -> usize {
         let strides = self.layers.iter().map(|layer| layer.stride[0]);
         strides.fold(1, |total, stride| total.saturating_mul(usize::from(stride)))
-    }
-
-    /// The network with the rounded weights.
-    ///
-    /// # Errors
-    /// What makes it unusable.
-    pub fn restore(&self) -> Result<Network, String> {
-        if let Some(defect) = self.defect() {
-            return Err(defect);
-        }
-        Ok(Network {
-            bands: self.bands,
-            window: self.window,
-            scale: self.scale,
-            layers: self.layers.iter().map(StoredConv::restore).collect(),
-            head: self.head.clone(),
-            head_bias: self.head_bias,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_rounded_as_the_library_rounds_them() {
-        let halves = (-300..=300).map(|i| i as f32 * 0.5);
-        let near = halves.flat_map(|x| [x.next_down(), x, x.next_up()]);
-        let odd = [
-            f32::NAN,
-            f32::INFINITY,
-            f32::NEG_INFINITY,
-            -0.0,
-            1e-45,
-            1e30,
-        ];
-        for x in near.chain(odd) {
-            assert_eq!(rounded(x), x.round() as i8, "{x}");
-        }
     }
 }
