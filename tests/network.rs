@@ -3,7 +3,7 @@
 use voxproof::analysis::{Analyser, Analysis, AnalysisScratch};
 use voxproof::audio::Waveform;
 use voxproof::features::{Extractor, FeatureError, FeatureSet, Scratch};
-use voxproof::model::network::{RunScratch, Runner, StoredNetwork};
+use voxproof::model::network::{Filters, Finish, RunScratch, Runner, StoredNetwork};
 use voxproof::model::{
     ArtifactError, Calibration, Conv, Ensemble, Estimator, FeaturePart, Logistic, Model, Network,
     NetworkPart, Scaler, encode_ensemble,
@@ -46,12 +46,42 @@ impl Draws {
             outputs: io[1] as u16,
             weights: self.many(fan * io[1], (3.0 / fan as f32).sqrt()),
             bias: self.many(io[1], 0.1),
+            finish: None,
         }
     }
 
-    /// Any kernels, strides (beyond the kernel too), paddings and widths.
+    /// Triangles over the bands, as mel filters are.
+    fn filters(&mut self, count: usize) -> Filters {
+        let mut weights = vec![0.0; count * BANDS];
+        for (filter, weights) in weights.chunks_exact_mut(BANDS).enumerate() {
+            let centre = (filter * 97) % BANDS;
+            let width = self.up_to(9);
+            for (band, weight) in weights.iter_mut().enumerate() {
+                *weight = (1.0 - band.abs_diff(centre) as f32 / width as f32).max(0.0);
+            }
+        }
+        Filters {
+            weights,
+            levels: self.many(count, 2.0),
+        }
+    }
+
+    /// A leaky rectifier, at times with a floor, at times with blocks of up to `bands` bands.
+    fn finish(&mut self, bands: usize) -> Finish {
+        Finish {
+            slope: [0.0, 0.2, 1.0][self.up_to(3) - 1],
+            floor: [0.0, -0.4, -1e15][self.up_to(3) - 1],
+            pool: [self.up_to(3) as u8, self.up_to(3.min(bands)) as u8],
+        }
+    }
+
+    /// Any kernels, strides (beyond the kernel too), paddings, widths, rectifiers and blocks; with and without filters.
     fn network(&mut self) -> Network {
-        let (mut bands, mut inputs) = (BANDS, 1);
+        let filters = (self.up_to(2) == 1).then(|| {
+            let count = 20 + self.up_to(60);
+            self.filters(count)
+        });
+        let (mut bands, mut inputs) = (filters.as_ref().map_or(BANDS, |f| f.levels.len()), 1);
         let mut layers = Vec::new();
         for layer in 0..self.up_to(3) {
             let kernel = [self.up_to(4), self.up_to(4)];
@@ -60,22 +90,34 @@ impl Draws {
             let stride = [self.up_to(2), self.up_to(5).max(least)];
             let padding = kernel.map(|k| self.up_to(k) - 1);
             let outputs = self.up_to(37);
-            layers.push(self.conv(kernel, stride, padding, [inputs, outputs]));
+            let mut conv = self.conv(kernel, stride, padding, [inputs, outputs]);
             bands = (bands + 2 * padding[1] - kernel[1]) / stride[1] + 1;
+            if self.up_to(2) == 1 {
+                let finish = self.finish(bands);
+                bands /= usize::from(finish.pool[1]);
+                conv.finish = Some(finish);
+            }
+            layers.push(conv);
             inputs = outputs;
         }
         let outputs = self.up_to(50);
         let kernel = [self.up_to(3), bands.min(64)];
         // What is left of more than the longest kernel is stepped over.
         layers.push(self.conv(kernel, [1, 64], [0, 0], [inputs, outputs]));
-        Network {
+        let mut network = Network {
             bands: BANDS as u16,
             window: 40 + self.up_to(30) as u16,
+            filters,
             scale: 0.5,
             layers,
             head: self.many(2 * outputs, 1.0),
             head_bias: self.next(),
+        };
+        // As long as steps and blocks ask for.
+        while network.defect().is_some() && network.window < 2_000 {
+            network.window += 10;
         }
+        network
     }
 }
 
@@ -120,36 +162,84 @@ fn naive_conv(conv: &Conv, x: &[f64], shape: [usize; 2]) -> (Vec<f64>, [usize; 2
                         }
                     }
                 }
-                out.push(sum.max(0.0));
+                out.push(sum);
             }
         }
     }
-    (out, left)
+    let finish = conv.finish.unwrap_or(Finish::RELU);
+    for x in &mut out {
+        let leak = if *x < 0.0 {
+            f64::from(finish.slope)
+        } else {
+            1.0
+        };
+        *x = (*x * leak).max(f64::from(finish.floor));
+    }
+    let pool = finish.pool.map(usize::from);
+    let pooled: [usize; 2] = std::array::from_fn(|a| left[a] / pool[a]);
+    let mut most = Vec::new();
+    for t in 0..pooled[0] {
+        for b in 0..pooled[1] {
+            for o in 0..outputs {
+                let block = (0..pool[0] * pool[1]).map(|i| {
+                    let (t, b) = (t * pool[0] + i / pool[1], b * pool[1] + i % pool[1]);
+                    out[(t * left[1] + b) * outputs + o]
+                });
+                most.push(block.fold(f64::NEG_INFINITY, f64::max));
+            }
+        }
+    }
+    (most, pooled)
+}
+
+/// Logarithms of the filters' powers, `[frames][filters]`; the bands themselves without filters.
+fn filtered(network: &Network, frames: &[f32]) -> Vec<f64> {
+    let Some(filters) = &network.filters else {
+        return frames.iter().map(|&x| f64::from(x)).collect();
+    };
+    let of_frame = |frame: &[f32]| -> Vec<f64> {
+        let power = |weights: &[f32]| -> f64 {
+            let terms = weights.iter().zip(frame);
+            terms
+                .map(|(&w, &x)| f64::from(w) * f64::from(x).exp())
+                .sum()
+        };
+        let of_filters = filters.weights.chunks(BANDS);
+        of_filters
+            .map(|weights| (power(weights) + 1e-9).ln())
+            .collect()
+    };
+    frames.chunks(BANDS).flat_map(of_frame).collect()
 }
 
 /// Start and logit of each window.
 fn naive(network: &Network, frames: &[f32]) -> Vec<(usize, f64)> {
     let count = frames.len() / BANDS;
+    let bands = network.filters.as_ref().map_or(BANDS, |f| f.levels.len());
+    let frames = filtered(network, frames);
     let window = usize::from(network.window);
     let length = count.max(window);
-    let mean = |b: usize| {
-        (0..count)
-            .map(|t| f64::from(frames[t * BANDS + b]))
-            .sum::<f64>()
-            / count as f64
+    let mean = |b: usize| (0..count).map(|t| frames[t * bands + b]).sum::<f64>() / count as f64;
+    let means: Vec<f64> = (0..bands).map(mean).collect();
+    let level = |b: usize| {
+        let filters = network.filters.as_ref();
+        filters.map_or(0.0, |filters| f64::from(filters.levels[b]))
     };
-    let means: Vec<f64> = (0..BANDS).map(mean).collect();
-    let mut x: Vec<f64> = (0..length * BANDS)
+    let mut x: Vec<f64> = (0..length * bands)
         .map(|at| {
-            let (t, b) = (at / BANDS % count, at % BANDS);
-            (f64::from(frames[t * BANDS + b]) - means[b]) * f64::from(network.scale)
+            let (t, b) = (at / bands % count, at % bands);
+            (frames[t * bands + b] - means[b]) * f64::from(network.scale) + level(b)
         })
         .collect();
-    let mut shape = [length, BANDS];
+    let mut shape = [length, bands];
     let mut stride = 1;
+    let mut of_window = window;
     for layer in &network.layers {
         (x, shape) = naive_conv(layer, &x, shape);
-        stride *= usize::from(layer.stride[0]);
+        let (kernel, step) = (usize::from(layer.kernel[0]), usize::from(layer.stride[0]));
+        let block = usize::from(layer.finish.unwrap_or(Finish::RELU).pool[0]);
+        of_window = ((of_window + 2 * usize::from(layer.padding[0]) - kernel) / step + 1) / block;
+        stride *= step * block;
     }
     assert_eq!(shape[1], 1);
     let channels = network.head.len() / 2;
@@ -158,7 +248,7 @@ fn naive(network: &Network, frames: &[f32]) -> Vec<(usize, f64)> {
     (0..=steps)
         .map(|step| {
             let start = (spare * step).checked_div(steps).unwrap_or(0);
-            let range = start / stride..(start / stride + window / stride).min(shape[0]);
+            let range = start / stride..start / stride + of_window;
             let n = range.len() as f64;
             let mut logit = f64::from(network.head_bias);
             for c in 0..channels {
@@ -182,7 +272,7 @@ fn the_windows_are_those_of_the_definition() {
         assert_eq!(network.defect(), None, "case {case}");
         let network = rounded(&network);
         // From far below a window to several, never a round number of blocks.
-        let count = draws.up_to(170);
+        let count = draws.up_to(3 * usize::from(network.window));
         let frames = draws.many(count * BANDS, 3.0);
         let found = Runner::new(&network)
             .unwrap()
@@ -210,6 +300,7 @@ fn served() -> Network {
     Network {
         bands: BANDS as u16,
         window: 256,
+        filters: None,
         scale: 0.5,
         layers: vec![
             draws.conv([3, 3], [2, 4], [1, 1], [1, 16]),
@@ -245,7 +336,70 @@ fn eight_bits_change_logits_little() {
 #[test]
 fn what_could_not_be_run_is_refused() {
     type Change = fn(&mut Network);
-    let changes: [(Change, &str); 18] = [
+    let changes: [(Change, &str); 25] = [
+        (
+            |n| {
+                n.layers[0].finish = Some(Finish {
+                    slope: 1.5,
+                    ..Finish::RELU
+                })
+            },
+            "layer 1: a slope of 1.5",
+        ),
+        (
+            |n| {
+                n.layers[0].finish = Some(Finish {
+                    floor: f32::NEG_INFINITY,
+                    ..Finish::RELU
+                })
+            },
+            "a floor of -inf",
+        ),
+        (
+            |n| {
+                n.layers[1].finish = Some(Finish {
+                    pool: [0, 1],
+                    ..Finish::RELU
+                })
+            },
+            "layer 2: blocks of 0 frames",
+        ),
+        (
+            |n| {
+                n.layers[2].finish = Some(Finish {
+                    pool: [1, 2],
+                    ..Finish::RELU
+                })
+            },
+            "layer 3: its kernel and blocks do not fit",
+        ),
+        (
+            |n| {
+                n.filters = Some(Filters {
+                    weights: vec![0.1; 127],
+                    levels: vec![0.0],
+                })
+            },
+            "1 levels and 127 weights",
+        ),
+        (
+            |n| {
+                n.filters = Some(Filters {
+                    weights: vec![-0.1; 128],
+                    levels: vec![0.0],
+                })
+            },
+            "a filter's weight of -0.1",
+        ),
+        (
+            |n| {
+                n.filters = Some(Filters {
+                    weights: vec![0.1; 128],
+                    levels: vec![f32::NAN],
+                })
+            },
+            "a filter's level of NaN",
+        ),
         (|n| n.bands = 64, "64 bands"),
         (|n| n.window = 0, "window of 0"),
         (|n| n.window = 2, "strides of 4 frames"),
@@ -296,6 +450,64 @@ fn stored_weights_that_could_not_be_summed_are_refused() {
     stored.layers[0].weights[0] = 0;
     stored.layers[0].scales.pop();
     assert!(stored.defect().unwrap().contains("scales"));
+}
+
+/// Layers that pool and leak behind a filter bank: what format version 4 is for.
+fn filtered_network() -> Network {
+    let mut draws = Draws(17);
+    let mut network = Network {
+        filters: Some(draws.filters(32)),
+        layers: vec![
+            draws.conv([3, 3], [1, 1], [0, 1], [1, 8]),
+            draws.conv([3, 1], [1, 1], [0, 0], [8, 12]),
+            draws.conv([1, 8], [1, 1], [0, 0], [12, 32]),
+        ],
+        ..served()
+    };
+    let leaky = Finish {
+        slope: 0.2,
+        floor: -0.4,
+        pool: [2, 2],
+    };
+    network.layers[0].finish = Some(leaky);
+    network.layers[1].finish = Some(leaky);
+    network
+}
+
+#[test]
+fn filters_and_what_follows_layers_come_back_from_an_artifact() {
+    let plain = encode_ensemble(&ensemble(Some(1.0), None)).unwrap();
+    assert_eq!(plain[8], 3);
+    let mut whole = ensemble(Some(1.0), None);
+    let network = filtered_network();
+    whole.network = Some(NetworkPart::new(&network, 1.0).unwrap());
+    let bytes = encode_ensemble(&whole).unwrap();
+    assert_eq!(bytes[8], 4);
+    let taken = NetworkPart::from_artifact(&bytes, 1.0).unwrap();
+    assert_eq!(Some(&taken), whole.network.as_ref());
+    let frames = Draws(5).many(600 * BANDS, 3.0);
+    let windows = Runner::of_stored(&taken.network)
+        .unwrap()
+        .windows(&frames, &mut RunScratch::default());
+    for (window, (start, logit)) in windows.iter().zip(naive(&rounded(&network), &frames)) {
+        assert_eq!(window.start, start);
+        assert!((window.logit - logit).abs() < 2e-4 * (1.0 + logit.abs()));
+    }
+    // Without its last layer it leaves four bands.
+    let network = &mut whole.network.as_mut().unwrap().network;
+    network.layers.pop();
+    let shorter = encode_ensemble(&whole).unwrap();
+    let refused = Model::from_bytes(&shorter).unwrap_err();
+    assert!(matches!(refused, ArtifactError::Unsound(_)), "{refused}");
+    // JSON without either is a network of ReLUs, as it was before there was anything else.
+    let json = serde_json::to_value(served()).unwrap();
+    assert!(json.get("filters").is_none() && json["layers"][0].get("finish").is_none());
+    assert_eq!(serde_json::from_value::<Network>(json).unwrap(), served());
+    let json = serde_json::to_value(filtered_network()).unwrap();
+    assert_eq!(
+        serde_json::from_value::<Network>(json).unwrap(),
+        filtered_network()
+    );
 }
 
 /// A model of both parts, or of one.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use voxproof::model::network::{Filters, Finish};
 use voxproof::model::{
     Boosting, Bounds, Calibration, Conv, Ensemble, Estimator, FeaturePart, Forest, Kernel, Layer,
     Logistic, Mlp, Network, NetworkPart, Payload, Scaler, TreeNode, Whitened, encode,
@@ -405,13 +406,13 @@ fn artifacts() -> Vec<Seed> {
             let version = if tail { 2 } else { 1 };
             seeds.push(seed(kind, version, &encode(&payload).expect("an artifact")));
         }
-        let ensemble = Ensemble {
+        let mut ensemble = Ensemble {
             name: "seed".into(),
             version: "1".into(),
             training_data: "none".into(),
             settings: "none".into(),
             threshold: 0.5,
-            network: Some(NetworkPart::new(&network(), 0.4).expect("a network")),
+            network: None,
             features: Some(FeaturePart {
                 features: "channel".into(),
                 bounds: None,
@@ -422,11 +423,11 @@ fn artifacts() -> Vec<Seed> {
             }),
             calibration,
         };
-        seeds.push(seed(
-            kind,
-            3,
-            &encode_ensemble(&ensemble).expect("an artifact"),
-        ));
+        for (version, network) in [(3, network()), (4, pooling_network())] {
+            ensemble.network = Some(NetworkPart::new(&network, 0.4).expect("a network"));
+            let artifact = encode_ensemble(&ensemble).expect("an artifact");
+            seeds.push(seed(kind, version, &artifact));
+        }
     }
     seeds
 }
@@ -452,15 +453,35 @@ fn network() -> Network {
                 * usize::from(inputs * outputs)
         ],
         bias: vec![0.0; usize::from(outputs)],
+        finish: None,
     };
     Network {
         bands: 128,
         window: 64,
+        filters: None,
         scale: 0.1,
         layers: vec![conv([2, 16], [2, 16], 1, 2), conv([2, 8], [1, 8], 2, 2)],
         head: vec![0.5; 4],
         head_bias: 0.0,
     }
+}
+
+/// The same behind 32 filters of four bands, the first layer's values pooled in blocks of two frames.
+fn pooling_network() -> Network {
+    let weights = (0..32 * 128).map(|i| f32::from(i % 128 / 4 == i / 128));
+    let mut network = network();
+    network.filters = Some(Filters {
+        weights: weights.collect(),
+        levels: vec![6.0; 32],
+    });
+    network.layers[0].finish = Some(Finish {
+        slope: 0.2,
+        floor: -0.4,
+        pool: [2, 1],
+    });
+    network.layers[1].kernel[1] = 2;
+    network.layers[1].weights.truncate(2 * 2 * 2 * 2);
+    network
 }
 
 /// The files of a folder, in order.

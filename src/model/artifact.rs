@@ -11,7 +11,8 @@
 //!
 //! Version 2 is version 1 followed by the optional bounds and the optional calibration. A payload
 //! that has neither is written as version 1, so that models from before them keep their bytes.
-//! Version 3 holds an [`Ensemble`] in the payload's place.
+//! Version 3 holds an [`Ensemble`] in the payload's place. Version 4 is version 3 followed by a network's filters and what
+//! follows its layers; a network that has ReLUs alone is written as version 3.
 //!
 //! Damage is found with the CRC: it takes a fraction of a millisecond, where a SHA-256 of a
 //! megabyte without SHA instructions takes several and would eat the budget of a cold start. The
@@ -20,6 +21,7 @@
 use sha2::{Digest, Sha256};
 use wincode::{SchemaRead, SchemaWrite};
 
+use super::network::NetworkTail;
 use super::{
     ArtifactError, Boosting, Bounds, Calibration, Ensemble, Forest, Kernel, Logistic, Mlp, Scaler,
     Whitened,
@@ -29,11 +31,13 @@ use crate::hex::hex;
 /// First bytes of every artifact.
 pub const MAGIC: [u8; 8] = *b"VOXPROOF";
 /// Newest version of the layout; this build reads it and every older one.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 /// The layout of a pipeline without bounds and calibration.
 const PLAIN_VERSION: u32 = 1;
 /// The layout of a pipeline with them.
 const TAIL_VERSION: u32 = 2;
+/// The layout of an ensemble whose network has ReLUs alone.
+const ENSEMBLE_VERSION: u32 = 3;
 /// Length of the header in bytes.
 pub const HEADER_BYTES: usize = 56;
 /// Where the CRC stands in the header.
@@ -182,9 +186,20 @@ pub fn encode(payload: &Payload) -> Result<Vec<u8>, ArtifactError> {
 /// # Errors
 /// As [`encode`].
 pub fn encode_ensemble(ensemble: &Ensemble) -> Result<Vec<u8>, ArtifactError> {
-    let body =
-        wincode::serialize(ensemble).map_err(|e| ArtifactError::Undecodable(e.to_string()))?;
-    Ok(seal(FORMAT_VERSION, body))
+    let unwritable = |e: wincode::WriteError| ArtifactError::Undecodable(e.to_string());
+    let mut body = wincode::serialize(ensemble).map_err(unwritable)?;
+    let tail = ensemble
+        .network
+        .as_ref()
+        .and_then(|part| part.network.tail());
+    let version = match tail {
+        Some(tail) => {
+            body.extend(wincode::serialize(&tail).map_err(unwritable)?);
+            FORMAT_VERSION
+        }
+        None => ENSEMBLE_VERSION,
+    };
+    Ok(seal(version, body))
 }
 
 /// Puts the header before the payload's bytes.
@@ -246,7 +261,20 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Stored, String), ArtifactError> {
                 ..payload
             })
         }
-        _ => Stored::Ensemble(wincode::deserialize_exact(body).map_err(unreadable)?),
+        ENSEMBLE_VERSION => Stored::Ensemble(wincode::deserialize_exact(body).map_err(unreadable)?),
+        _ => {
+            let mut rest = body;
+            let mut ensemble: Ensemble =
+                wincode::deserialize_from(&mut rest).map_err(unreadable)?;
+            let tail: NetworkTail = wincode::deserialize_exact(rest).map_err(unreadable)?;
+            let part = ensemble.network.as_mut();
+            if !part.is_some_and(|part| part.network.take_tail(tail)) {
+                return Err(ArtifactError::Unsound(
+                    "what follows the network's layers is not of as many layers".into(),
+                ));
+            }
+            Stored::Ensemble(ensemble)
+        }
     };
     let sha256 = hex(&header[20..CRC_AT]);
     Ok((stored, sha256))

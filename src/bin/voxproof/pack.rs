@@ -17,7 +17,8 @@ use crate::output::{ALL_JUDGED, Failure};
 /// Pack a network's weights, and a model of features beside it, into a model artifact
 #[derive(Debug, Args)]
 pub struct PackArgs {
-    /// JSON of the network: `bands`, `window`, `scale`, `layers`, `head`, `head_bias`; or an artifact with a network in it,
+    /// JSON of the network: `bands`, `window`, `scale`, `layers`, `head`, `head_bias`, and `filters` where bands pass a
+    /// filter bank first, `finish` of a layer that has more than a ReLU behind it; or an artifact with a network in it,
     /// which is taken over, so that the model of features beside it can be another
     weights: PathBuf,
     /// Folder for NAME.bin

@@ -12,6 +12,7 @@
 
 use fearless_simd::{Level, dispatch, f32x16, i16x32, i32x16, prelude::*};
 
+use super::Finish;
 use super::quantise::{LARGEST, StoredConv};
 
 /// Channels that are computed together: weights are laid out in panels of as many.
@@ -19,7 +20,7 @@ const PANEL: usize = 16;
 
 /// What an activation is cut down to. No network that was trained comes near it; of weights that are finite and absurd it
 /// keeps all that follows finite.
-const CEILING: f32 = 1e15;
+pub(super) const CEILING: f32 = 1e15;
 
 /// A layer laid out for its input's bands.
 #[derive(Debug, Clone)]
@@ -35,9 +36,11 @@ pub(super) struct Layer {
     step: usize,
     /// Pairs of values of a run; the last one's second value has no weight where a run is odd.
     pairs: usize,
-    /// Bands and channels of the output.
+    /// Bands and channels of the convolution's output, before any pooling.
     pub(super) bands: usize,
     pub(super) channels: usize,
+    /// What follows the convolution; [`super::finish::Pool`] does the pooling.
+    pub(super) finish: Finish,
     /// Weights in units of their scale, shape `[panels][kernel][pairs][PANEL][2]`, zeros beyond the last channel.
     weights: Vec<[i16; 2 * PANEL]>,
     /// What the sums of each channel are multiplied by, shape `[panels][PANEL]`.
@@ -103,8 +106,9 @@ impl Layer {
             },
             step: usize::from(conv.stride[1]) * inputs,
             pairs,
-            bands: conv.shape().places(1, bands).unwrap_or(0),
+            bands: conv.shape().convolved(1, bands).unwrap_or(0),
             channels,
+            finish: conv.finish.unwrap_or(Finish::RELU),
             weights,
             scales: panels_of(&conv.scales),
             bias: panels_of(&conv.bias),
@@ -283,6 +287,8 @@ fn columns<S: Simd, const PLACES: usize, const PANELS: usize>(
     };
     let (bias, scales) = (of_panel(&layer.bias), of_panel(&layer.scales));
     let zero = f32x16::splat(simd, 0.0);
+    let slope = f32x16::splat(simd, layer.finish.slope);
+    let floor = f32x16::splat(simd, layer.finish.floor);
     let ceiling = f32x16::splat(simd, CEILING);
     let none = i32x16::splat(simd, 0);
     let (mut frame, mut band) = (0, 0);
@@ -335,7 +341,8 @@ fn columns<S: Simd, const PLACES: usize, const PANELS: usize>(
             for (p, sum) in sums.iter().enumerate() {
                 let channel = (first + p) * PANEL;
                 let width = PANEL.min(layer.channels - channel);
-                let rectified = (*sum * scales[p] + bias[p]).max(zero).min(ceiling);
+                let value = (*sum * scales[p] + bias[p]).max(-ceiling).min(ceiling);
+                let rectified = value.max(value * slope).max(floor);
                 let out = &mut job.output[(place + at) * layer.channels + channel..][..width];
                 if let Ok(out) = <&mut [f32; PANEL]>::try_from(&mut *out) {
                     rectified.store_array(out);

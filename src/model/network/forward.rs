@@ -3,6 +3,8 @@
 use fearless_simd::Level;
 
 use super::conv::{Frames, Layer};
+use super::filters::Bank;
+use super::finish::Pool;
 use super::{Network, StoredNetwork};
 
 /// Frames of the input that pass through all layers together: few enough that what is between two layers stays in the
@@ -15,9 +17,14 @@ const VARIANCE_FLOOR: f32 = 1e-4;
 #[derive(Debug, Clone)]
 pub struct Runner {
     layers: Vec<Layer>,
+    /// Bands of the spectrogram, and values of a frame of the first layer's input.
     bands: usize,
+    inputs: usize,
+    filters: Option<Bank>,
     window: usize,
     total_stride: usize,
+    /// Frames of the last layer for a window.
+    pooled: usize,
     scale: f32,
     channels: usize,
     head: Vec<f32>,
@@ -29,8 +36,11 @@ pub struct Runner {
 #[derive(Debug, Default)]
 pub struct RunScratch {
     mean: Vec<f32>,
-    /// Each layer's input.
+    /// What the filters make of the clip, shape `[frames][filters]`.
+    filtered: Vec<f32>,
+    /// Each layer's input, and what waits to be pooled behind it.
     frames: Vec<Frames>,
+    pools: Vec<Pool>,
     /// What a layer made last, on its way to the next one.
     block: Vec<f32>,
     /// What the last layer made, shape `[frames][channels]`.
@@ -65,17 +75,24 @@ impl Runner {
         if let Some(defect) = network.defect() {
             return Err(defect);
         }
-        let mut bands = usize::from(network.bands);
+        let filters = network.filters.as_ref().map(Bank::new);
+        let inputs = filters
+            .as_ref()
+            .map_or(usize::from(network.bands), |bank| bank.levels.len());
+        let mut bands = inputs;
         let lay_out = |conv| {
             let layer = Layer::new(conv, bands);
-            bands = layer.bands;
+            bands = layer.bands / usize::from(layer.finish.pool[1]);
             layer
         };
         Ok(Self {
             layers: network.layers.iter().map(lay_out).collect(),
             bands: usize::from(network.bands),
+            inputs,
+            filters,
             window: usize::from(network.window),
             total_stride: network.total_stride(),
+            pooled: network.frames_of_window(),
             scale: network.scale,
             channels: network.channels(),
             head: network.head.clone(),
@@ -94,15 +111,25 @@ impl Runner {
             return Vec::new();
         }
         let length = count.max(self.window);
-        self.convolve(frames, length, scratch);
+        let mut filtered = std::mem::take(&mut scratch.filtered);
+        let inputs = match &self.filters {
+            Some(bank) => {
+                filtered.clear();
+                bank.apply(frames, &mut filtered);
+                &filtered
+            }
+            None => frames,
+        };
+        self.convolve(inputs, length, scratch);
+        scratch.filtered = filtered;
         let values = &scratch.output;
         let spare = length - self.window;
         let steps = (2 * spare).div_ceil(self.window);
         let window = |step: usize| {
             let start = (spare * step).checked_div(steps).unwrap_or(0);
             let from = start / self.total_stride;
-            let to = (from + self.window / self.total_stride) * self.channels;
-            let pooled = &values[from * self.channels..to.min(values.len())];
+            let to = from + self.pooled;
+            let pooled = &values[from * self.channels..to * self.channels];
             Window {
                 start,
                 frames: self.window.min(count),
@@ -112,17 +139,17 @@ impl Runner {
         (0..=steps).map(window).collect()
     }
 
-    /// Leaves the last layer's output for `length` frames, which repeat `frames`, in `scratch`.
+    /// Leaves the last layer's output for `length` frames, which repeat `frames`, shape `[n][inputs]`, in `scratch`.
     fn convolve(&self, frames: &[f32], length: usize, scratch: &mut RunScratch) {
-        let count = frames.len() / self.bands;
+        let count = frames.len() / self.inputs;
         let mean = &mut scratch.mean;
         mean.clear();
-        mean.resize(self.bands, 0.0);
+        mean.resize(self.inputs, 0.0);
         // In blocks, so that a minute's sums stay as exact as a second's.
-        let mut sums = vec![0.0; self.bands];
-        for block in frames.chunks(BLOCK * self.bands) {
+        let mut sums = vec![0.0; self.inputs];
+        for block in frames.chunks(BLOCK * self.inputs) {
             sums.fill(0.0);
-            for frame in block.chunks_exact(self.bands) {
+            for frame in block.chunks_exact(self.inputs) {
                 sums.iter_mut().zip(frame).for_each(|(sum, x)| *sum += x);
             }
             let share = 1.0 / count as f32;
@@ -134,10 +161,14 @@ impl Runner {
         let RunScratch {
             mean,
             frames: inputs,
+            pools,
             block: rows,
             output,
+            ..
         } = scratch;
         output.clear();
+        pools.resize_with(self.layers.len(), Pool::default);
+        pools.iter_mut().for_each(Pool::reset);
         inputs.resize_with(self.layers.len(), Frames::default);
         for (layer, input) in self.layers.iter().zip(inputs.iter_mut()) {
             input.reset(layer.input);
@@ -146,16 +177,20 @@ impl Runner {
         for block in (0..length).step_by(BLOCK) {
             rows.clear();
             for at in block..(block + BLOCK).min(length) {
-                let frame = &frames[at % count * self.bands..][..self.bands];
+                let frame = &frames[at % count * self.inputs..][..self.inputs];
                 let centred = frame.iter().zip(&*mean);
-                rows.extend(centred.map(|(x, mean)| (x - mean) * self.scale));
+                let scaled = centred.map(|(x, mean)| (x - mean) * self.scale);
+                match &self.filters {
+                    Some(bank) => rows.extend(scaled.zip(&bank.levels).map(|(x, level)| x + level)),
+                    None => rows.extend(scaled),
+                }
             }
-            inputs[0].push(self.level, rows, self.bands);
-            self.advance(0, inputs, rows, output);
+            inputs[0].push(self.level, rows, self.inputs);
+            self.advance(0, inputs, pools, rows, output);
         }
         for (index, layer) in self.layers.iter().enumerate() {
             inputs[index].push_zeros(layer.padding);
-            self.advance(index, inputs, rows, output);
+            self.advance(index, inputs, pools, rows, output);
         }
     }
 
@@ -164,13 +199,21 @@ impl Runner {
         &self,
         first: usize,
         inputs: &mut [Frames],
+        pools: &mut [Pool],
         rows: &mut Vec<f32>,
         output: &mut Vec<f32>,
     ) {
         for (index, layer) in self.layers.iter().enumerate().skip(first) {
             layer.advance(self.level, &mut inputs[index], rows);
+            let pool = layer.finish.pool.map(usize::from);
+            if pool != [1, 1] {
+                pools[index].advance(rows, layer.bands, layer.channels, pool);
+            }
             match inputs.get_mut(index + 1) {
-                Some(next) => next.push(self.level, rows, layer.bands * layer.channels),
+                Some(next) => {
+                    let width = layer.bands / pool[1] * layer.channels;
+                    next.push(self.level, rows, width);
+                }
                 None => output.extend_from_slice(rows),
             }
         }

@@ -1,21 +1,27 @@
 //! A compact convolutional network over band spectrograms: the types, what makes one sound, and its windows' logits.
 //!
 //! ```text
-//! bands [frames][128] --less each band's mean, scaled--> conv + ReLU, conv + ReLU, ... [frames'][1][channels]
-//!     --mean and deviation over a window's frames'--> head --> logit of the window
+//! bands [frames][128] (--filter bank--> [frames][filters]) --less each one's mean, scaled--> conv + ReLU, conv + ReLU, ...
+//!     [frames'][1][channels] --mean and deviation over a window's frames'--> head --> logit of the window
 //! ```
 //!
-//! `conv` is one layer over a stream of frames; `forward` chains the layers and pools; `quantise` is how an artifact holds
-//! the weights, in 8 bits.
+//! `filters` is the filter bank that may stand before the layers; `conv` is one layer over a stream of frames, `finish` what
+//! follows it where that is more than a ReLU; `forward` chains the layers and pools; `quantise` is how an artifact holds the
+//! weights, in 8 bits.
 
 mod conv;
+mod filters;
+mod finish;
 mod forward;
 mod quantise;
 
 use serde::{Deserialize, Serialize};
 
 use crate::features::bands;
+pub use filters::Filters;
+pub use finish::Finish;
 pub use forward::{RunScratch, Runner, Window};
+pub(super) use quantise::NetworkTail;
 pub use quantise::{StoredConv, StoredNetwork};
 
 /// Most layers of a network.
@@ -34,7 +40,7 @@ const LARGEST_HEAD: f32 = 1e20;
 /// of a minute takes seconds.
 const MOST_WORK: usize = 20_000_000;
 
-/// One convolution with its bias and a ReLU; batch normalisation is folded into the weights.
+/// One convolution with its bias and what follows it; batch normalisation is folded into the weights.
 ///
 /// Activations are channels-last, `[frames][bands][channels]`. Zeros pad both ends of an axis; from `n` places, an axis
 /// has `floor((n + 2 padding - kernel) / stride) + 1` left, as PyTorch's `Conv2d`.
@@ -55,6 +61,9 @@ pub struct Conv {
     pub weights: Vec<f32>,
     /// Bias, shape `[outputs]`.
     pub bias: Vec<f32>,
+    /// What follows; where absent, a ReLU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish: Option<Finish>,
 }
 
 /// A whole network, as it is trained and as JSON holds it.
@@ -65,7 +74,10 @@ pub struct Network {
     pub bands: u16,
     /// Frames of a window, whose logit the network was trained to give.
     pub window: u16,
-    /// What the input is multiplied by, each band's mean over the clip subtracted.
+    /// Filters that the bands pass before anything else; where absent, the layers take the bands themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Filters>,
+    /// What the input is multiplied by, each band's (or filter's) mean over the clip subtracted.
     pub scale: f32,
     /// The layers; the last one leaves one band.
     pub layers: Vec<Conv>,
@@ -87,14 +99,27 @@ struct Shape {
     weights: usize,
     biases: usize,
     finite: bool,
+    finish: Finish,
 }
 
 impl Shape {
-    /// Places left of `places` along `axis` (0 frames, 1 bands), `None` if the kernel is longer than what there is.
-    fn places(&self, axis: usize, places: usize) -> Option<usize> {
+    /// Places that the convolution leaves of `places` along `axis` (0 frames, 1 bands), `None` if the kernel is longer than
+    /// what there is.
+    fn convolved(&self, axis: usize, places: usize) -> Option<usize> {
         let padded = places + 2 * usize::from(self.padding[axis]);
         let room = padded.checked_sub(usize::from(self.kernel[axis]))?;
         Some(room / usize::from(self.stride[axis]) + 1)
+    }
+
+    /// Places that are left behind the layer, `None` also if they make no block of those that are pooled.
+    fn places(&self, axis: usize, places: usize) -> Option<usize> {
+        let convolved = self.convolved(axis, places)?;
+        Some(convolved / usize::from(self.finish.pool[axis])).filter(|&left| left > 0)
+    }
+
+    /// Frames in for one frame out.
+    fn step(&self) -> usize {
+        usize::from(self.stride[0]) * usize::from(self.finish.pool[0])
     }
 
     /// What makes the layer unusable behind one of `inputs` channels, if anything.
@@ -108,6 +133,9 @@ impl Shape {
                      may be 1 to {LARGEST_KERNEL}, the padding less than the kernel"
                 ));
             }
+        }
+        if let Some(defect) = self.finish.defect() {
+            return Some(defect);
         }
         let channels = 1..=MOST_CHANNELS;
         if self.inputs != inputs || !channels.contains(&self.outputs) {
@@ -140,6 +168,7 @@ impl Conv {
             weights: self.weights.len(),
             biases: self.bias.len(),
             finite: self.weights.iter().chain(&self.bias).all(|w| w.is_finite()),
+            finish: self.finish.unwrap_or(Finish::RELU),
         }
     }
 }
@@ -148,6 +177,7 @@ impl Conv {
 struct Outline<'a> {
     bands: u16,
     window: u16,
+    filters: Option<&'a Filters>,
     scale: f32,
     shapes: Vec<Shape>,
     head: &'a [f32],
@@ -161,6 +191,7 @@ impl Network {
         let outline = Outline {
             bands: self.bands,
             window: self.window,
+            filters: self.filters.as_ref(),
             scale: self.scale,
             shapes: self.layers.iter().map(Conv::shape).collect(),
             head: &self.head,
@@ -192,6 +223,9 @@ impl Outline<'_> {
                 self.scale
             ));
         }
+        if let Some(defect) = self.filters.and_then(Filters::defect) {
+            return Some(defect);
+        }
         if !(1..=MOST_LAYERS).contains(&self.shapes.len()) {
             return Some(format!(
                 "{} layers; 1 to {MOST_LAYERS} are accepted",
@@ -201,22 +235,28 @@ impl Outline<'_> {
         let mut work = 0_usize;
         let mut inputs = 1;
         let mut stride = 1_usize;
-        let (mut frames, mut bands) = (usize::from(self.window), usize::from(self.bands));
+        let mut frames = usize::from(self.window);
+        let mut bands = self
+            .filters
+            .map_or(usize::from(self.bands), |filters| filters.levels.len());
         for (index, layer) in self.shapes.iter().enumerate() {
             let found = |defect| Some(format!("layer {}: {defect}", index + 1));
             if let Some(defect) = layer.defect(inputs) {
                 return found(defect);
             }
-            let (Some(frames_left), Some(bands_left)) =
-                (layer.places(0, frames), layer.places(1, bands))
-            else {
+            let (Some(frames_left), Some(bands_left), Some(convolved)) = (
+                layer.places(0, frames),
+                layer.places(1, bands),
+                layer.convolved(1, bands),
+            ) else {
                 return found(format!(
-                    "its kernel does not fit {frames} frames of {bands} bands"
+                    "its kernel and blocks do not fit {frames} frames of {bands} bands"
                 ));
             };
+            let of_convolution = stride.saturating_mul(usize::from(layer.stride[0]));
+            work = work.saturating_add((convolved * layer.weights).div_ceil(of_convolution));
             (frames, bands, inputs) = (frames_left, bands_left, layer.outputs);
-            stride = stride.saturating_mul(usize::from(layer.stride[0]));
-            work = work.saturating_add((bands * layer.weights).div_ceil(stride));
+            stride = stride.saturating_mul(layer.step());
         }
         if bands != 1 {
             return Some(format!("the last layer leaves {bands} bands instead of 1"));

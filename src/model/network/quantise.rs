@@ -2,7 +2,7 @@
 
 use wincode::{SchemaRead, SchemaWrite};
 
-use super::{Conv, Network, Outline, Shape};
+use super::{Conv, Filters, Finish, Network, Outline, Shape};
 
 /// Largest magnitude of a stored weight: the range is kept symmetric.
 pub(super) const LARGEST: f32 = 127.0;
@@ -26,6 +26,9 @@ pub struct StoredConv {
     pub weights: Vec<i8>,
     /// As [`Conv::bias`].
     pub bias: Vec<f32>,
+    /// As [`Conv::finish`]; of format version 4, behind the ensemble.
+    #[wincode(skip)]
+    pub finish: Option<Finish>,
 }
 
 /// A [`Network`] in 8 bits.
@@ -43,7 +46,13 @@ pub struct StoredNetwork {
     pub head: Vec<f32>,
     /// As [`Network::head_bias`].
     pub head_bias: f32,
+    /// As [`Network::filters`]; of format version 4, behind the ensemble.
+    #[wincode(skip)]
+    pub filters: Option<Filters>,
 }
+
+/// What format version 4 has of a network behind the ensemble: its filters, and what follows each layer.
+pub(crate) type NetworkTail = (Option<Filters>, Vec<Option<Finish>>);
 
 impl StoredConv {
     /// Rounds the weights of a sound `conv`; those that were rounded before stay what they are.
@@ -75,6 +84,7 @@ impl StoredConv {
             scales,
             weights,
             bias: conv.bias.clone(),
+            finish: conv.finish,
         }
     }
 
@@ -89,6 +99,7 @@ impl StoredConv {
             weights: self.weights.len(),
             biases: self.bias.len(),
             finite: largest.chain(self.bias.iter().copied()).all(f32::is_finite),
+            finish: self.finish.unwrap_or(Finish::RELU),
         }
     }
 }
@@ -109,6 +120,7 @@ impl StoredNetwork {
             layers: network.layers.iter().map(StoredConv::new).collect(),
             head: network.head.clone(),
             head_bias: network.head_bias,
+            filters: network.filters.clone(),
         })
     }
 
@@ -136,6 +148,7 @@ impl StoredNetwork {
         let outline = Outline {
             bands: self.bands,
             window: self.window,
+            filters: self.filters.as_ref(),
             scale: self.scale,
             shapes: self.layers.iter().map(StoredConv::shape).collect(),
             head: &self.head,
@@ -151,9 +164,35 @@ impl StoredNetwork {
             .map_or(0, |layer| usize::from(layer.outputs))
     }
 
-    /// Frames of the input for one of the last layer's: the product of the strides.
+    /// Frames of the input for one of the last layer's.
     pub(super) fn total_stride(&self) -> usize {
-        let strides = self.layers.iter().map(|layer| layer.stride[0]);
-        strides.fold(1, |total, stride| total.saturating_mul(usize::from(stride)))
+        let steps = self.layers.iter().map(|layer| layer.shape().step());
+        steps.fold(1, usize::saturating_mul)
+    }
+
+    /// Frames of the last layer's for a window of the input.
+    pub(super) fn frames_of_window(&self) -> usize {
+        let places = |frames: usize, layer: &StoredConv| layer.shape().places(0, frames);
+        let mut layers = self.layers.iter();
+        layers
+            .try_fold(usize::from(self.window), places)
+            .unwrap_or(0)
+    }
+
+    /// What version 3 of the format has no room for; none where there is nothing of the kind.
+    pub(crate) fn tail(&self) -> Option<NetworkTail> {
+        let finishes: Vec<_> = self.layers.iter().map(|layer| layer.finish).collect();
+        let some = self.filters.is_some() || finishes.iter().any(Option::is_some);
+        some.then(|| (self.filters.clone(), finishes))
+    }
+
+    /// Takes back what [`Self::tail`] gave; whether it has as many layers as there are.
+    pub(crate) fn take_tail(&mut self, (filters, finishes): NetworkTail) -> bool {
+        self.filters = filters;
+        let fits = finishes.len() == self.layers.len();
+        for (layer, finish) in self.layers.iter_mut().zip(finishes) {
+            layer.finish = finish;
+        }
+        fits
     }
 }

@@ -76,12 +76,14 @@ pub fn export(architecture: &Architecture, parameters: &[f32], running: &Running
                 .flat_map(|row| row.iter().zip(&slope).map(|(w, s)| w * s))
                 .collect(),
             bias: bias.map(|((b, m), s)| b - m * s).collect(),
+            finish: None,
         }
     });
     let head = architecture.head();
     Network {
         bands: architecture.input[1] as u16,
         window: architecture.input[0] as u16,
+        filters: None,
         scale: SCALE,
         layers: layers.collect(),
         head_bias: parameters[head.end],
