@@ -7,7 +7,7 @@ use super::network::{Network, Runner, StoredNetwork};
 use super::{ArtifactError, Bounds, Calibration, Estimator, Pipeline, Scaler};
 use crate::features::FeatureSet;
 
-/// What an artifact of format version 3 holds. At least one part is present.
+/// What an artifact of format version 3 or 4 holds. At least one part is present.
 #[derive(Debug, Clone, PartialEq, SchemaWrite, SchemaRead)]
 pub struct Ensemble {
     /// Name by which the model is selected, for example `default`.
@@ -100,7 +100,7 @@ impl NetworkPart {
         })
     }
 
-    /// The network of an `artifact` of format version 3, as `voxproof pack-network` writes it: its 8 bits are taken over
+    /// The network of an `artifact` of format version 3 or 4, as `voxproof pack-network` writes it: its 8 bits are taken over
     /// as they are.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 """The network: what it is, how its crops are drawn and spoilt, its training, its scores, and its weights as JSON.
 
+`pretrained.py` is another one, which shares the drawing of crops, the training and the scores: `Kind` says what differs.
+
 Input: log spectrograms in 128 bands every 10 ms (`src/features/bands.rs`), each band's mean over time taken off, halved.
 Seven convolutions, with batch normalisation and ReLU after each; the last spans all bands that are left. Mean and
 standard deviation over time of its channels go to one linear unit: the logit of P(AI). A width of 16 has 156,305
@@ -33,6 +35,50 @@ class Block(nn.Module):
 
     def forward(self, x):
         return F.relu(self.norm(self.conv(x)))
+
+
+class Kind:
+    """What a network takes and how it is trained. This one is `Network`."""
+
+    inputs = BANDS  # values of a frame of the input
+    stride = STRIDE
+    longest_gradient = None  # what gradients are cut down to
+
+    def __init__(self, args, clips):
+        self.width = args.width
+
+    def network(self):
+        """With its first weights."""
+        return Network(self.width)
+
+    def groups(self, net):
+        """Parameters and the largest learning rate of each group."""
+        return [{"params": net.parameters(), "lr": LEARNING_RATE}]
+
+    def spectrum(self, x):
+        """Of [frames][128] logarithms of power, what the mean over time is taken off: the bands themselves."""
+        return x
+
+    def scaled(self, x):
+        """An input of it."""
+        return (x - x.mean(0)) * SCALE
+
+    def hide(self, x, rng):
+        """Sets parts of an input [256][inputs] to the mean: a random upper limit of the bands, a stripe of bands and a
+        stretch of frames."""
+        if rng.random() < 0.15:
+            x[:, rng.integers(50, 120) :] = 0
+        if rng.random() < 0.4:
+            band = rng.integers(0, 120)
+            x[:, band : band + rng.integers(2, 16)] = 0
+        if rng.random() < 0.4:
+            frame = rng.integers(0, WINDOW - 30)
+            x[frame : frame + rng.integers(5, 30)] = 0
+        return x
+
+    def export(self, net, path):
+        """Writes the weights as the JSON that `voxproof pack-network` reads."""
+        export(net, path)
 
 
 class Network(nn.Module):
@@ -81,23 +127,13 @@ def crop(frames, rng):
     return np.concatenate([logs(frames)] * (WINDOW // length + 1))[:WINDOW]
 
 
-def spoil(x, rng):
-    """Augments a crop and makes an input of it: noise of a random level and slope, then, the mean taken off, a random
-    upper limit of the bands, a stripe of bands and a stretch of frames set to the mean."""
+def spoil(x, rng, kind):
+    """Augments a crop and makes an input of it: noise of a random level and slope, then what `Kind.hide` does."""
     if rng.random() < 0.3:
         slope = np.log((np.arange(BANDS) * 2 + 8) / 40)
         floor = rng.uniform(-9, -1) + rng.uniform(-2, 0.5) * slope
         x = np.logaddexp(x, np.log(rng.exponential(size=x.shape) + 1e-4) + floor)
-    x = x - x.mean(0)
-    if rng.random() < 0.15:
-        x[:, rng.integers(50, 120) :] = 0
-    if rng.random() < 0.4:
-        band = rng.integers(0, 120)
-        x[:, band : band + rng.integers(2, 16)] = 0
-    if rng.random() < 0.4:
-        frame = rng.integers(0, WINDOW - 30)
-        x[frame : frame + rng.integers(5, 30)] = 0
-    return x * SCALE
+    return kind.hide(kind.scaled(kind.spectrum(x)), rng)
 
 
 class Sampler:
@@ -105,8 +141,8 @@ class Sampler:
     root of its number of clips, times the clips' share; half of the crops from clips as recorded, the rest from copies
     in equal shares."""
 
-    def __init__(self, clips, chosen, rng):
-        self.rng = rng
+    def __init__(self, clips, chosen, rng, kind):
+        self.rng, self.kind = rng, kind
         self.classes = []
         for ai in (False, True):
             of_class = [clips[i] for i in chosen if clips[i].ai == ai]
@@ -118,14 +154,14 @@ class Sampler:
             self.classes.append((of_class, p / p[-1]))
 
     def batch(self):
-        """Inputs [32][1][256][128] and labels [32]."""
-        x = np.zeros((BATCH, 1, WINDOW, BANDS), np.float32)
+        """Inputs [32][1][256][inputs] and labels [32]."""
+        x = np.zeros((BATCH, 1, WINDOW, self.kind.inputs), np.float32)
         for j in range(BATCH):
             of_class, p = self.classes[j % 2]
             clip = of_class[min(np.searchsorted(p, self.rng.random(), "right"), len(of_class) - 1)]
             of_copies = clip.copies and self.rng.random() < 0.5
             frames = clip.copies[self.rng.integers(len(clip.copies))] if of_copies else clip.recorded
-            x[j, 0] = spoil(crop(frames, self.rng), self.rng)
+            x[j, 0] = spoil(crop(frames, self.rng), self.rng, self.kind)
         return torch.from_numpy(x), torch.arange(BATCH).remainder(2).float()
 
 
@@ -134,16 +170,18 @@ def autocast():
     return torch.autocast("cpu", torch.bfloat16)
 
 
-def fit(clips, chosen, args, seed=None):
+def fit(clips, chosen, args, kind, seed=None):
     """Trains on the clips `chosen`: AdamW, one cycle of the learning rate, labels smoothed to 0.05, 0.95."""
     steps, seed = args.steps, args.seed if seed is None else seed
     torch.set_num_threads(args.threads)
     torch.manual_seed(seed)
-    sampler = Sampler(clips, chosen, np.random.default_rng(seed))
+    sampler = Sampler(clips, chosen, np.random.default_rng(seed), kind)
     print(f"{len(sampler.classes[1][0])} synthetic and {len(sampler.classes[0][0])} human clips", flush=True)
-    net = Network(args.width).to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps, pct_start=0.1)
+    net = kind.network().to(memory_format=torch.channels_last).train()
+    groups = kind.groups(net)
+    optimizer = torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY)
+    largest = [group["lr"] for group in groups]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, largest, steps, pct_start=0.1)
     start, mean = time.time(), None
     for step in range(1, steps + 1):
         x, y = sampler.batch()
@@ -151,6 +189,8 @@ def fit(clips, chosen, args, seed=None):
             logits = net(x.to(memory_format=torch.channels_last))
         loss = F.binary_cross_entropy_with_logits(logits.float(), y * 0.9 + 0.05)
         loss.backward()
+        if kind.longest_gradient:
+            torch.nn.utils.clip_grad_norm_(net.parameters(), kind.longest_gradient)
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
@@ -161,21 +201,22 @@ def fit(clips, chosen, args, seed=None):
 
 
 @torch.no_grad()
-def score(net, sounds):
+def score(net, sounds, kind):
     """P(AI) of each spectrogram: of the mean logit over windows of 2.56 s, at most 1.28 s apart, of a clip normalised
     whole."""
     net.eval()
     out = []
+    frames_of_window = net.channels(torch.zeros(1, 1, WINDOW, kind.inputs)).shape[2]
     for frames in sounds:
-        x = logs(frames)
-        x = x - x.mean(0)
+        x = kind.scaled(kind.spectrum(logs(frames))).astype(np.float32)
         if len(x) < WINDOW:
             x = np.concatenate([x] * (WINDOW // len(x) + 1))[:WINDOW]
         windows = max(1, int(np.ceil((len(x) - WINDOW) / HOP)) + 1)
         starts = np.unique(np.linspace(0, len(x) - WINDOW, windows).astype(int))
         with autocast():
-            h = net.channels(torch.from_numpy(x[None, None] * SCALE).to(memory_format=torch.channels_last))
-        logits = [net.pooled(h[:, :, s // STRIDE : (s + WINDOW) // STRIDE]).item() for s in starts]
+            h = net.channels(torch.from_numpy(x[None, None]).to(memory_format=torch.channels_last))
+        firsts = [s // kind.stride for s in starts]
+        logits = [net.pooled(h[:, :, first : first + frames_of_window]).item() for first in firsts]
         out.append(float(1 / (1 + np.exp(-np.mean(logits)))))
     return out
 

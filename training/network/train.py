@@ -3,6 +3,8 @@
     train.py fit --corpus public.json public.bin --corpus packages.json packages.bin --out network.json
     train.py folds --corpus public.json public.bin --scores network.csv
 
+With `--pretrained DIR` it is Google's speech embedding that is trained on, see `pretrained.py`.
+
 `voxproof train --model network` does the same without Python: same layers, crops, augmentation and schedule. PyTorch has
 bfloat16 products for processors with AMX, which train several times faster. Random numbers are drawn in another order, so
 that the weights are others. `voxproof fuse` reads the scores of `folds`, `voxproof pack-network` the weights of `fit`.
@@ -12,14 +14,21 @@ import argparse
 import csv
 
 import network
+import pretrained
 import tables
+
+
+def kind_of(args, clips):
+    """Which network is trained."""
+    return (pretrained.Kind if args.pretrained else network.Kind)(args, clips)
 
 
 def fit_command(args):
     """Trains on all clips and writes the weights."""
     clips = tables.load(args.corpus, args.share)
-    net = network.fit(clips, range(len(clips)), args)
-    network.export(net, args.out)
+    kind = kind_of(args, clips)
+    net = network.fit(clips, range(len(clips)), args, kind)
+    kind.export(net, args.out)
     print(f"weights: {args.out}")
 
 
@@ -31,7 +40,7 @@ def folds_command(args):
         raise SystemExit(f"{args.corpus[0][0]}: it was exported without --protocol, so that it has no folds")
     public = sum(1 for _ in tables.load(args.corpus[:1]))
     rows = [["protocol", "group", "part", "file", "label", "score", "condition"]]
-    net, learned = None, None
+    kind, net, learned = None, None, None
     for number, fold in enumerate(folds):
         if args.only and number not in args.only:
             continue
@@ -41,10 +50,11 @@ def folds_command(args):
         # Corpora of one set follow each other and have the same network.
         if learned != fold["train"] + more:
             learned = fold["train"] + more
-            net = network.fit(clips, learned, args, args.seed + number)
+            kind = kind_of(args, [clips[i] for i in learned])
+            net = network.fit(clips, learned, args, kind, args.seed + number)
         for place, condition in enumerate(conditions):
             chosen = [clips[i] for i in fold["test"]]
-            scores = network.score(net, [clip.tested[place] for clip in chosen])
+            scores = network.score(net, [clip.tested[place] for clip in chosen], kind)
             for clip, p in zip(chosen, scores):
                 label = "ai" if clip.ai else "human"
                 rows.append([fold["protocol"], fold["group"], fold["part"], clip.file, label, repr(p), condition])
@@ -64,6 +74,8 @@ def main():
                            help="clips and spectrograms of `voxproof corpus export`; may be given more than once")
         added.add_argument("--steps", type=int, default=steps, help="mini-batches of 32 crops, at least 20 [default: %(default)s]")
         added.add_argument("--width", type=int, default=24, help="channels of the first layer [default: %(default)s]")
+        added.add_argument("--pretrained", metavar="DIR",
+                           help="train the speech embedding of these ONNX files on, instead of a network from random weights")
         added.add_argument("--share", type=float, default=1.0,
                            help="what a clip of the second corpus and further ones weighs [default: %(default)s]")
         added.add_argument("--seed", type=int, default=42, help="[default: %(default)s]")
