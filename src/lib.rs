@@ -27,6 +27,7 @@ pub mod model;
 pub mod options;
 pub mod quality;
 pub mod recording;
+mod rounding;
 #[cfg(feature = "http")]
 pub mod scorer;
 #[cfg(feature = "http")]

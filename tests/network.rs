@@ -46,7 +46,7 @@ impl Draws {
             outputs: io[1] as u16,
             weights: self.many(fan * io[1], (3.0 / fan as f32).sqrt()),
             bias: self.many(io[1], 0.1),
-            finish: None,
+            finish: Finish::RELU,
         }
     }
 
@@ -95,7 +95,7 @@ impl Draws {
             if self.up_to(2) == 1 {
                 let finish = self.finish(bands);
                 bands /= usize::from(finish.pool[1]);
-                conv.finish = Some(finish);
+                conv.finish = finish;
             }
             layers.push(conv);
             inputs = outputs;
@@ -166,7 +166,7 @@ fn naive_conv(conv: &Conv, x: &[f64], shape: [usize; 2]) -> (Vec<f64>, [usize; 2
             }
         }
     }
-    let finish = conv.finish.unwrap_or(Finish::RELU);
+    let finish = conv.finish;
     for x in &mut out {
         let leak = if *x < 0.0 {
             f64::from(finish.slope)
@@ -237,7 +237,7 @@ fn naive(network: &Network, frames: &[f32]) -> Vec<(usize, f64)> {
     for layer in &network.layers {
         (x, shape) = naive_conv(layer, &x, shape);
         let (kernel, step) = (usize::from(layer.kernel[0]), usize::from(layer.stride[0]));
-        let block = usize::from(layer.finish.unwrap_or(Finish::RELU).pool[0]);
+        let block = usize::from(layer.finish.pool[0]);
         of_window = ((of_window + 2 * usize::from(layer.padding[0]) - kernel) / step + 1) / block;
         stride *= step * block;
     }
@@ -339,37 +339,37 @@ fn what_could_not_be_run_is_refused() {
     let changes: [(Change, &str); 25] = [
         (
             |n| {
-                n.layers[0].finish = Some(Finish {
+                n.layers[0].finish = Finish {
                     slope: 1.5,
                     ..Finish::RELU
-                })
+                }
             },
             "layer 1: a slope of 1.5",
         ),
         (
             |n| {
-                n.layers[0].finish = Some(Finish {
+                n.layers[0].finish = Finish {
                     floor: f32::NEG_INFINITY,
                     ..Finish::RELU
-                })
+                }
             },
             "a floor of -inf",
         ),
         (
             |n| {
-                n.layers[1].finish = Some(Finish {
+                n.layers[1].finish = Finish {
                     pool: [0, 1],
                     ..Finish::RELU
-                })
+                }
             },
             "layer 2: blocks of 0 frames",
         ),
         (
             |n| {
-                n.layers[2].finish = Some(Finish {
+                n.layers[2].finish = Finish {
                     pool: [1, 2],
                     ..Finish::RELU
-                })
+                }
             },
             "layer 3: its kernel and blocks do not fit",
         ),
@@ -469,8 +469,8 @@ fn filtered_network() -> Network {
         floor: -0.4,
         pool: [2, 2],
     };
-    network.layers[0].finish = Some(leaky);
-    network.layers[1].finish = Some(leaky);
+    network.layers[0].finish = leaky;
+    network.layers[1].finish = leaky;
     network
 }
 

@@ -453,7 +453,7 @@ fn network() -> Network {
                 * usize::from(inputs * outputs)
         ],
         bias: vec![0.0; usize::from(outputs)],
-        finish: None,
+        finish: Finish::RELU,
     };
     Network {
         bands: 128,
@@ -474,11 +474,11 @@ fn pooling_network() -> Network {
         weights: weights.collect(),
         levels: vec![6.0; 32],
     });
-    network.layers[0].finish = Some(Finish {
+    network.layers[0].finish = Finish {
         slope: 0.2,
         floor: -0.4,
         pool: [2, 1],
-    });
+    };
     network.layers[1].kernel[1] = 2;
     network.layers[1].weights.truncate(2 * 2 * 2 * 2);
     network

@@ -3,6 +3,7 @@
 use super::SAMPLE_RATE;
 use super::decode::{AudioError, DecodeLimits, Side};
 use super::resample::Resampler;
+use crate::rounding::ROUNDING;
 
 /// Source rates that are accepted, in Hz. Below, no speech is left to judge; above, nothing records.
 const RATES: std::ops::RangeInclusive<u32> = 4_000..=384_000;
@@ -146,9 +147,6 @@ impl Depth {
     /// The sample at this depth; what is no number becomes silence.
     #[inline]
     fn apply(self, x: f32) -> f32 {
-        /// Adding and subtracting it rounds a number of less than 2^22 to a whole one, halves to even, in vector code
-        /// of any processor; `round_ties_even` is a call there.
-        const ROUNDING: f32 = 12_582_912.0;
         match self {
             Self::Sixteen => {
                 let steps = if x.is_nan() { 0.0 } else { x * 32_768.0 };

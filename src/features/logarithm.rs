@@ -5,6 +5,8 @@
 
 use std::f64::consts::{LN_2, SQRT_2};
 
+use crate::rounding::ROUNDING;
+
 /// Natural logarithm of a positive, normal, finite `x`, off by at most 1.5e-7 of itself or 2e-7, whichever is larger.
 #[inline(always)]
 pub fn ln(x: f32) -> f32 {
@@ -24,8 +26,6 @@ pub fn ln(x: f32) -> f32 {
 /// `x = n ln 2 + r` with `r` from `-ln 2 / 2` to `ln 2 / 2`; `e^r` by its Taylor series.
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
-    // Adding and subtracting it rounds a number of less than 2^22 to a whole one.
-    const ROUNDING: f32 = 12_582_912.0;
     // ln 2 in two parts, the first with zeros at its end, so that its multiples are exact.
     const HIGH: f32 = 0.693_359_4;
     const LOW: f32 = -2.121_944_4e-4;

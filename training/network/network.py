@@ -25,6 +25,11 @@ SCALE = 0.5
 LEARNING_RATE, WEIGHT_DECAY, BATCH = 2e-3, 0.05, 32
 
 
+def statistics(h):
+    """Mean and standard deviation over time of [clips][channels][frames]: [clips][2 channels]."""
+    return torch.cat([h.mean(2), (h.var(2, unbiased=False) + 1e-4).sqrt()], 1)
+
+
 class Block(nn.Module):
     """Convolution of 3 by 3 (time, bands), batch normalisation, ReLU."""
 
@@ -106,8 +111,7 @@ class Network(nn.Module):
 
     def pooled(self, h):
         """Logits of a stretch of `channels`."""
-        spread = (h.var(2, unbiased=False) + 1e-4).sqrt()
-        return self.head(self.drop(torch.cat([h.mean(2), spread], 1)))[:, 0]
+        return self.head(self.drop(statistics(h)))[:, 0]
 
     def forward(self, x):
         return self.pooled(self.channels(x))
@@ -229,6 +233,20 @@ def folded(conv, norm):
     return weights, norm.bias.double() + (bias - norm.running_mean.double()) * scale
 
 
+def layer(conv, weights, bias):
+    """A convolution as `export` writes it, with weights [time][bands][inputs][outputs]."""
+    time_taps, band_taps, inputs, outputs = weights.shape
+    return {
+        "kernel": [time_taps, band_taps],
+        "stride": list(conv.stride),
+        "padding": list(conv.padding),
+        "inputs": inputs,
+        "outputs": outputs,
+        "weights": [float(np.float32(v)) for v in weights.reshape(-1)],
+        "bias": [float(np.float32(v)) for v in bias],
+    }
+
+
 @torch.no_grad()
 def export(net, path):
     """Writes the weights as the JSON that `voxproof pack-network` reads."""
@@ -237,18 +255,7 @@ def export(net, path):
     layers = []
     for conv, norm in convolutions:
         weights, bias = folded(conv, norm)
-        time_taps, band_taps, inputs, outputs = weights.shape
-        layers.append(
-            {
-                "kernel": [time_taps, band_taps],
-                "stride": list(conv.stride),
-                "padding": list(conv.padding),
-                "inputs": inputs,
-                "outputs": outputs,
-                "weights": [float(np.float32(v)) for v in weights.reshape(-1)],
-                "bias": [float(np.float32(v)) for v in bias],
-            }
-        )
+        layers.append(layer(conv, weights, bias))
     document = {
         "bands": BANDS,
         "window": WINDOW,

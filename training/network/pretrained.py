@@ -75,8 +75,7 @@ class Embedding(nn.Module):
 
     def pooled(self, h):
         """Logits of a stretch of `channels`."""
-        spread = (h.var(2, unbiased=False) + 1e-4).sqrt()
-        return self.head(self.drop(self.norm(torch.cat([h.mean(2), spread], 1))))[:, 0]
+        return self.head(self.drop(self.norm(network.statistics(h))))[:, 0]
 
     def forward(self, x):
         return self.pooled(self.channels(x))
@@ -130,19 +129,10 @@ class Kind(network.Kind):
         layers = []
         for number, (conv, pool) in enumerate(zip(net.convolutions, net.pools)):
             last = number + 1 == len(net.convolutions)
-            layers.append(
-                {
-                    "kernel": list(conv.kernel_size),
-                    "stride": [1, 1],
-                    "padding": list(conv.padding),
-                    "inputs": conv.in_channels,
-                    "outputs": conv.out_channels,
-                    "weights": [float(w) for w in conv.weight.permute(2, 3, 1, 0).reshape(-1)],
-                    "bias": [float(b) for b in conv.bias],
-                    # The last one's values stay as they are.
-                    "finish": {"slope": 1.0 if last else SLOPE, "floor": -1e15 if last else LEAST, "pool": list(pool)},
-                }
-            )
+            layer = network.layer(conv, conv.weight.permute(2, 3, 1, 0), conv.bias)
+            # The last one's values stay as they are.
+            layer["finish"] = {"slope": 1.0 if last else SLOPE, "floor": -1e15 if last else LEAST, "pool": list(pool)}
+            layers.append(layer)
         norm = net.norm
         gain = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
         weights = net.head.weight[0].double()

@@ -12,8 +12,9 @@
 
 use fearless_simd::{Level, dispatch, f32x16, i16x32, i32x16, prelude::*};
 
-use super::Finish;
 use super::quantise::{LARGEST, StoredConv};
+use super::{Finish, Shape};
+use crate::rounding::ROUNDING;
 
 /// Channels that are computed together: weights are laid out in panels of as many.
 const PANEL: usize = 16;
@@ -61,8 +62,8 @@ pub(super) struct Layout {
 }
 
 impl Layer {
-    /// Lays out a layer of a sound network for an input of `bands` bands.
-    pub(super) fn new(conv: &StoredConv, bands: usize) -> Self {
+    /// Lays out a layer of a sound network, of the shape `shape`, for an input of `bands` bands.
+    pub(super) fn new(conv: &StoredConv, shape: &Shape, bands: usize) -> Self {
         let [kernel, width] = conv.kernel.map(usize::from);
         let (inputs, channels) = (usize::from(conv.inputs), usize::from(conv.outputs));
         let (run, margin) = (width * inputs, usize::from(conv.padding[1]) * inputs);
@@ -106,13 +107,18 @@ impl Layer {
             },
             step: usize::from(conv.stride[1]) * inputs,
             pairs,
-            bands: conv.shape().convolved(1, bands).unwrap_or(0),
+            bands: shape.convolved(1, bands).unwrap_or(0),
             channels,
-            finish: conv.finish.unwrap_or(Finish::RELU),
+            finish: conv.finish,
             weights,
             scales: panels_of(&conv.scales),
             bias: panels_of(&conv.bias),
         }
+    }
+
+    /// Bands that pooling leaves.
+    pub(super) fn bands_left(&self) -> usize {
+        self.bands / usize::from(self.finish.pool[1])
     }
 
     /// Computes the frames that `input` completes into `output`, shape `[frames][bands][channels]`, and drops what no later
@@ -201,9 +207,6 @@ impl Frames {
         self.values.drain(..gone * self.layout.pitch);
     }
 }
-
-/// Adding and subtracting it rounds a number of less than 2^22 to a whole one, ties to even.
-const ROUNDING: f32 = 12_582_912.0;
 
 /// Rounds `values` to whole numbers up to `largest` into `rounded`; what these are multiplied by to be the values again.
 #[inline(always)]

@@ -22,6 +22,12 @@ pub struct Finish {
     pub pool: [u8; 2],
 }
 
+impl Default for Finish {
+    fn default() -> Self {
+        Self::RELU
+    }
+}
+
 impl Finish {
     /// A ReLU, and no block.
     pub const RELU: Self = Self {
@@ -29,6 +35,11 @@ impl Finish {
         floor: 0.0,
         pool: [1, 1],
     };
+
+    /// Whether it is [`Finish::RELU`].
+    pub(super) fn is_relu(&self) -> bool {
+        *self == Self::RELU
+    }
 
     /// What makes it unusable, if anything.
     pub(super) fn defect(&self) -> Option<String> {

@@ -79,20 +79,22 @@ impl Runner {
         let inputs = filters
             .as_ref()
             .map_or(usize::from(network.bands), |bank| bank.levels.len());
+        let outline = network.outline();
         let mut bands = inputs;
-        let lay_out = |conv| {
-            let layer = Layer::new(conv, bands);
-            bands = layer.bands / usize::from(layer.finish.pool[1]);
+        let lay_out = |(conv, shape)| {
+            let layer = Layer::new(conv, shape, bands);
+            bands = layer.bands_left();
             layer
         };
+        let layers = network.layers.iter().zip(&outline.shapes);
         Ok(Self {
-            layers: network.layers.iter().map(lay_out).collect(),
+            layers: layers.map(lay_out).collect(),
             bands: usize::from(network.bands),
             inputs,
             filters,
             window: usize::from(network.window),
-            total_stride: network.total_stride(),
-            pooled: network.frames_of_window(),
+            total_stride: outline.total_stride(),
+            pooled: outline.frames_of_window(),
             scale: network.scale,
             channels: network.channels(),
             head: network.head.clone(),
@@ -211,7 +213,7 @@ impl Runner {
             }
             match inputs.get_mut(index + 1) {
                 Some(next) => {
-                    let width = layer.bands / pool[1] * layer.channels;
+                    let width = layer.bands_left() * layer.channels;
                     next.push(self.level, rows, width);
                 }
                 None => output.extend_from_slice(rows),

@@ -62,8 +62,8 @@ pub struct Conv {
     /// Bias, shape `[outputs]`.
     pub bias: Vec<f32>,
     /// What follows; where absent, a ReLU.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finish: Option<Finish>,
+    #[serde(default, skip_serializing_if = "Finish::is_relu")]
+    pub finish: Finish,
 }
 
 /// A whole network, as it is trained and as JSON holds it.
@@ -168,7 +168,7 @@ impl Conv {
             weights: self.weights.len(),
             biases: self.bias.len(),
             finite: self.weights.iter().chain(&self.bias).all(|w| w.is_finite()),
-            finish: self.finish.unwrap_or(Finish::RELU),
+            finish: self.finish,
         }
     }
 }
@@ -202,6 +202,20 @@ impl Network {
 }
 
 impl Outline<'_> {
+    /// Frames of the input for one of the last layer's.
+    fn total_stride(&self) -> usize {
+        let steps = self.shapes.iter().map(Shape::step);
+        steps.fold(1, usize::saturating_mul)
+    }
+
+    /// Frames of the last layer's for a window of the input.
+    fn frames_of_window(&self) -> usize {
+        let places = |frames: usize, layer: &Shape| layer.places(0, frames);
+        let mut layers = self.shapes.iter();
+        let frames = layers.try_fold(usize::from(self.window), places);
+        frames.unwrap_or(0)
+    }
+
     /// As [`Network::defect`].
     fn defect(&self) -> Option<String> {
         if usize::from(self.bands) != bands::BANDS {

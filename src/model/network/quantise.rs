@@ -28,7 +28,7 @@ pub struct StoredConv {
     pub bias: Vec<f32>,
     /// As [`Conv::finish`]; of format version 4, behind the ensemble.
     #[wincode(skip)]
-    pub finish: Option<Finish>,
+    pub finish: Finish,
 }
 
 /// A [`Network`] in 8 bits.
@@ -52,7 +52,7 @@ pub struct StoredNetwork {
 }
 
 /// What format version 4 has of a network behind the ensemble: its filters, and what follows each layer.
-pub(crate) type NetworkTail = (Option<Filters>, Vec<Option<Finish>>);
+pub(crate) type NetworkTail = (Option<Filters>, Vec<Finish>);
 
 impl StoredConv {
     /// Rounds the weights of a sound `conv`; those that were rounded before stay what they are.
@@ -99,7 +99,7 @@ impl StoredConv {
             weights: self.weights.len(),
             biases: self.bias.len(),
             finite: largest.chain(self.bias.iter().copied()).all(f32::is_finite),
-            finish: self.finish.unwrap_or(Finish::RELU),
+            finish: self.finish,
         }
     }
 }
@@ -145,7 +145,11 @@ impl StoredNetwork {
                 index + 1
             ));
         }
-        let outline = Outline {
+        self.outline().defect()
+    }
+
+    pub(super) fn outline(&self) -> Outline<'_> {
+        Outline {
             bands: self.bands,
             window: self.window,
             filters: self.filters.as_ref(),
@@ -153,8 +157,7 @@ impl StoredNetwork {
             shapes: self.layers.iter().map(StoredConv::shape).collect(),
             head: &self.head,
             head_bias: self.head_bias,
-        };
-        outline.defect()
+        }
     }
 
     /// Channels of the last layer.
@@ -164,25 +167,10 @@ impl StoredNetwork {
             .map_or(0, |layer| usize::from(layer.outputs))
     }
 
-    /// Frames of the input for one of the last layer's.
-    pub(super) fn total_stride(&self) -> usize {
-        let steps = self.layers.iter().map(|layer| layer.shape().step());
-        steps.fold(1, usize::saturating_mul)
-    }
-
-    /// Frames of the last layer's for a window of the input.
-    pub(super) fn frames_of_window(&self) -> usize {
-        let places = |frames: usize, layer: &StoredConv| layer.shape().places(0, frames);
-        let mut layers = self.layers.iter();
-        layers
-            .try_fold(usize::from(self.window), places)
-            .unwrap_or(0)
-    }
-
     /// What version 3 of the format has no room for; none where there is nothing of the kind.
     pub(crate) fn tail(&self) -> Option<NetworkTail> {
         let finishes: Vec<_> = self.layers.iter().map(|layer| layer.finish).collect();
-        let some = self.filters.is_some() || finishes.iter().any(Option::is_some);
+        let some = self.filters.is_some() || !finishes.iter().all(Finish::is_relu);
         some.then(|| (self.filters.clone(), finishes))
     }
 

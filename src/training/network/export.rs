@@ -2,7 +2,7 @@
 
 use super::architecture::{Architecture, SCALE};
 use super::batch_norm::{EPSILON, Statistics};
-use crate::model::network::{Conv, Network};
+use crate::model::network::{Conv, Finish, Network};
 
 /// What batch normalisation subtracts and divides by outside of training: averages over mini-batches.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,7 +76,7 @@ pub fn export(architecture: &Architecture, parameters: &[f32], running: &Running
                 .flat_map(|row| row.iter().zip(&slope).map(|(w, s)| w * s))
                 .collect(),
             bias: bias.map(|((b, m), s)| b - m * s).collect(),
-            finish: None,
+            finish: Finish::RELU,
         }
     });
     let head = architecture.head();
