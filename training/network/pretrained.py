@@ -68,7 +68,8 @@ class Embedding(nn.Module):
         for number, (conv, pool) in enumerate(zip(self.convolutions, self.pools)):
             x = conv(x)
             if number + 1 < len(self.convolutions):
-                x = F.leaky_relu(x, SLOPE).clamp_min(LEAST)
+                # The gradient of `clamp_min` would take a third of the time of training.
+                x = F.threshold(F.leaky_relu(x, SLOPE), LEAST, LEAST)
             if pool != (1, 1):
                 x = F.max_pool2d(x, pool, pool)
         return x.squeeze(3).float()

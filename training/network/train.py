@@ -12,15 +12,22 @@ that the weights are others. `voxproof fuse` reads the scores of `folds`, `voxpr
 
 import argparse
 import csv
+import os
+
+# Before NumPy starts any: its threads wait by spinning, which takes half of the processor from PyTorch's.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import network
-import pretrained
 import tables
 
 
 def kind_of(args, clips):
     """Which network is trained."""
-    return (pretrained.Kind if args.pretrained else network.Kind)(args, clips)
+    if not args.pretrained:
+        return network.Kind(args, clips)
+    import pretrained  # which needs `onnx`
+
+    return pretrained.Kind(args, clips)
 
 
 def fit_command(args):
