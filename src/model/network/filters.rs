@@ -5,6 +5,7 @@ use wincode::{SchemaRead, SchemaWrite};
 
 use crate::features::bands::BANDS;
 use crate::features::logarithm::{exp, ln};
+use crate::features::wide::wide;
 
 /// Most filters.
 const MOST_FILTERS: usize = 256;
@@ -15,7 +16,8 @@ const LARGEST_LEVEL: f32 = 1e6;
 /// Added to each filter's power before its logarithm is taken.
 const POWER_FLOOR: f32 = 1e-9;
 
-/// A bank of filters over the bands' powers, for example mel bands.
+/// A bank of filters over the bands' powers, for example mel bands. Where the first layer takes `n` channels, its band `b` has
+/// the filters from `n b` on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, SchemaWrite, SchemaRead)]
 #[serde(deny_unknown_fields)]
 pub struct Filters {
@@ -75,15 +77,27 @@ impl Bank {
 
     /// Appends the logarithms of the filters' powers for `frames`, shape `[n][BANDS]`, to `out`, shape `[n][filters]`.
     pub(super) fn apply(&self, frames: &[f32], out: &mut Vec<f32>) {
+        wide(
+            #[inline(always)]
+            || self.fill(frames, out),
+        );
+    }
+
+    #[inline(always)]
+    fn fill(&self, frames: &[f32], out: &mut Vec<f32>) {
+        let (filters, first) = (self.filters.len(), out.len());
+        out.resize(first + frames.len() / BANDS * filters, 0.0);
+        let rows = out[first..].chunks_exact_mut(filters);
         let mut powers = [0.0; BANDS];
-        for frame in frames.chunks_exact(BANDS) {
+        for (frame, row) in frames.chunks_exact(BANDS).zip(rows) {
             for (power, &x) in powers.iter_mut().zip(frame) {
                 *power = exp(x);
             }
-            out.extend(self.filters.iter().map(|(first, weights)| {
+            for (value, (first, weights)) in row.iter_mut().zip(&self.filters) {
                 let terms = weights.iter().zip(&powers[*first..]);
-                ln(terms.map(|(w, power)| w * power).sum::<f32>() + POWER_FLOOR)
-            }));
+                *value = terms.map(|(w, power)| w * power).sum::<f32>() + POWER_FLOOR;
+            }
+            row.iter_mut().for_each(|value| *value = ln(*value));
         }
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use wincode::{SchemaRead, SchemaWrite};
 
 use super::conv::CEILING;
+use crate::features::wide::wide;
 
 /// Most frames and bands of a block that is pooled.
 const LARGEST_BLOCK: u8 = 16;
@@ -85,18 +86,23 @@ impl Pool {
         let blocks = self.held.len() / frame / pool[0];
         rows.resize(blocks * left, f32::NEG_INFINITY);
         let of_blocks = self.held.chunks_exact(pool[0] * frame);
-        for (block, out) in of_blocks.zip(rows.chunks_exact_mut(left)) {
-            for frame in block.chunks_exact(frame) {
-                let of_bands = frame.chunks_exact(pool[1] * channels);
-                for (bands, out) in of_bands.zip(out.chunks_exact_mut(channels)) {
-                    for band in bands.chunks_exact(channels) {
-                        for (most, x) in out.iter_mut().zip(band) {
-                            *most = if *x > *most { *x } else { *most };
+        wide(
+            #[inline(always)]
+            || {
+                for (block, out) in of_blocks.zip(rows.chunks_exact_mut(left)) {
+                    for frame in block.chunks_exact(frame) {
+                        let of_bands = frame.chunks_exact(pool[1] * channels);
+                        for (bands, out) in of_bands.zip(out.chunks_exact_mut(channels)) {
+                            for band in bands.chunks_exact(channels) {
+                                for (most, x) in out.iter_mut().zip(band) {
+                                    *most = if *x > *most { *x } else { *most };
+                                }
+                            }
                         }
                     }
                 }
-            }
-        }
+            },
+        );
         self.held.drain(..blocks * pool[0] * frame);
     }
 }
