@@ -147,7 +147,12 @@ STEPS = 4000
 FOLD_STEPS = 2800
 # What the network weighs beside the kernel machine: models/MODEL_CARD.md says where it comes from.
 WEIGHTS = 0.5,1
-TRAINER = .venv-network/bin/python training/network/train.py
+# Google's speech embedding (Apache-2.0), from which the network starts.
+EMBEDDING = .venv-network/openwakeword/resources/models
+# Memory kept, not given back after each step: a step takes two thirds of the time.
+TRAINER = MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=34359738368 MALLOC_TOP_PAD_=268435456 \
+	.venv-network/bin/python training/network/train.py
+TRAINED = --pretrained $(EMBEDDING) --threads 2
 FUSE = $(COPIES) $(APART) --weights $(WEIGHTS)
 FUSED = $(FUSE) --scores target/folds/network.csv --scores target/folds/kernel.csv
 SPECTROGRAMS = target/default/corpus.json target/default/corpus.bin
@@ -160,9 +165,9 @@ train: target/default/network.json ## train the embedded models on CLIPS and PAC
 	$(VOXPROOF_QUICK) train $(PUBLIC) --features classic --model random-forest --name classic --out target/classic
 	cp target/classic/classic.bin target/classic/classic.training.json models/
 
-# `voxproof train --model network` needs no Python and about twice the time.
+# `voxproof train --model network` trains one from random weights without Python.
 target/default/network.json: .venv-network target/default/corpus.json
-	$(TRAINER) fit --corpus $(SPECTROGRAMS) --steps $(STEPS) --out $@
+	$(TRAINER) fit $(TRAINED) --corpus $(SPECTROGRAMS) --steps $(STEPS) --out $@
 
 # With the folds of `evaluate` in it, which `fit` takes no heed of.
 target/default/corpus.json:
@@ -173,6 +178,8 @@ target/default/corpus.json:
 .venv-network:
 	python3 -m venv $@
 	$@/bin/pip install --quiet --disable-pip-version-check -r training/network/requirements.txt
+	$@/bin/pip download --quiet --disable-pip-version-check --no-deps --dest $@ -r training/network/embedding.txt
+	$@/bin/python -m zipfile -e $@/openwakeword-*.whl $@
 
 evaluate: target/folds/network.csv target/folds/kernel.csv ## unseen engines and voices: the default model on CLIPS and PACKAGES, into models/ and the card
 	$(VOXPROOF_QUICK) fuse $(BOTH) $(FUSED) --report models --model-card models/MODEL_CARD.md
@@ -182,7 +189,7 @@ evaluate: target/folds/network.csv target/folds/kernel.csv ## unseen engines and
 
 target/folds/network.csv: .venv-network target/default/corpus.json
 	mkdir -p target/folds
-	$(TRAINER) folds --corpus $(SPECTROGRAMS) --steps $(FOLD_STEPS) --scores $@
+	$(TRAINER) folds $(TRAINED) --corpus $(SPECTROGRAMS) --steps $(FOLD_STEPS) --scores $@
 
 target/folds/kernel.csv:
 	mkdir -p target/folds
@@ -198,7 +205,7 @@ FOLD = target/fold
 FOLD_CLIPS = --manifest $(FOLD)/$(1)-0.csv --clips $(CLIPS) --manifest $(FOLD)/$(1)-1.csv --clips $(PACKAGES)
 evaluate-attacks-both: .venv-network target/default/corpus.json ## the same for both parts of the default model, fitted to one fold, into target/fold
 	training/fold.py target/default/corpus.json --manifest training/public_sources.csv --manifest $(PACKAGES)/manifest.csv --out $(FOLD)
-	$(TRAINER) fit --corpus $(FOLD)/train.json target/default/corpus.bin --steps $(FOLD_STEPS) --out $(FOLD)/network.json
+	$(TRAINER) fit $(TRAINED) --corpus $(FOLD)/train.json target/default/corpus.bin --steps $(FOLD_STEPS) --out $(FOLD)/network.json
 	$(VOXPROOF_QUICK) train $(call FOLD_CLIPS,train) --hold-out training/held_out.csv $(KERNEL) --name kernel --out $(FOLD)
 	$(VOXPROOF_QUICK) pack-network $(FOLD)/network.json --features $(FOLD)/kernel.bin --fusion models/fusion.json --name fold --out $(FOLD)
 	$(VOXPROOF_QUICK) evaluate $(call FOLD_CLIPS,test) --model-dir $(FOLD) --name fold --attacks 200 --report $(FOLD)/both
@@ -213,7 +220,7 @@ evaluate-corpora: .venv-network target/default/corpus.json ## whole speech corpo
 	mkdir -p target/corpora
 	$(VOXPROOF_QUICK) corpus export $(BOTH) $(COPIES) $(APART) --protocol grouped-corpora \
 		--spectrograms target/default/corpus.bin --out target/corpora/corpus.json
-	$(TRAINER) folds --corpus target/corpora/corpus.json target/default/corpus.bin --steps $(FOLD_STEPS) \
+	$(TRAINER) folds $(TRAINED) --corpus target/corpora/corpus.json target/default/corpus.bin --steps $(FOLD_STEPS) \
 		--scores target/corpora/network.csv
 	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) --protocol grouped-corpora \
 		--scores target/corpora/kernel.csv --report target/corpora/kernel

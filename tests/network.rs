@@ -75,14 +75,13 @@ impl Draws {
         }
     }
 
-    /// Any kernels, strides (beyond the kernel too), paddings, widths, rectifiers and blocks; with and without filters, of which
-    /// up to three are channels of a band.
+    /// Any kernels, strides (beyond the kernel too), paddings, widths, rectifiers and blocks; with and without filters.
     fn network(&mut self) -> Network {
-        let (mut bands, mut inputs) = (BANDS, 1);
         let filters = (self.up_to(2) == 1).then(|| {
-            (bands, inputs) = (20 + self.up_to(60), self.up_to(3));
-            self.filters(bands * inputs)
+            let count = 20 + self.up_to(60);
+            self.filters(count)
         });
+        let (mut bands, mut inputs) = (filters.as_ref().map_or(BANDS, |f| f.levels.len()), 1);
         let mut layers = Vec::new();
         for layer in 0..self.up_to(3) {
             let kernel = [self.up_to(4), self.up_to(4)];
@@ -232,7 +231,7 @@ fn naive(network: &Network, frames: &[f32]) -> Vec<(usize, f64)> {
             (frames[t * bands + b] - means[b]) * f64::from(network.scale) + level(b)
         })
         .collect();
-    let mut shape = [length, bands / usize::from(network.layers[0].inputs)];
+    let mut shape = [length, bands];
     let mut stride = 1;
     let mut of_window = window;
     for layer in &network.layers {
@@ -337,7 +336,7 @@ fn eight_bits_change_logits_little() {
 #[test]
 fn what_could_not_be_run_is_refused() {
     type Change = fn(&mut Network);
-    let changes: [(Change, &str); 26] = [
+    let changes: [(Change, &str); 25] = [
         (
             |n| {
                 n.layers[0].finish = Finish {
@@ -400,13 +399,6 @@ fn what_could_not_be_run_is_refused() {
                 })
             },
             "a filter's level of NaN",
-        ),
-        (
-            |n| {
-                n.filters = Some(Draws(1).filters(33));
-                n.layers[0].inputs = 2;
-            },
-            "layer 1: it has 2 channels in and 16 out, behind 1",
         ),
         (|n| n.bands = 64, "64 bands"),
         (|n| n.window = 0, "window of 0"),

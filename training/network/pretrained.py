@@ -4,8 +4,7 @@ The embedding ("Training keyword spotters with limited and synthesized speech da
 Apache-2.0) has 20 convolutions on 32 mel bands up to 3.8 kHz, learned from keywords. Its ONNX files are in the PyPI package
 `openwakeword` 0.5.1: `embedding_model.onnx` and, for the mel bands, `melspectrogram.onnx`.
 
-Here the mel bands are made of the 128 bands of a table, and a second channel of as many bands from 3.8 to 8 kHz, of equal widths, stands
-beside them; its weights in the first layer begin at 0. Each band's mean over time is put at the average one of the clips that
+Here the mel bands are made of the 128 bands of a table, each band's mean over time is put at the average one of the clips that
 are learned from, and mean and deviation over time of the last layer go to one linear unit. All weights are trained on.
 """
 
@@ -20,7 +19,7 @@ import torch.nn.functional as F
 from onnx import numpy_helper
 from torch import nn
 
-MELS = 32  # bands of either channel
+MELS = 32
 FLOOR = 1e-9  # power added to each mel band before its logarithm
 SCALE = float(np.float32(1 / np.log(10)))  # the embedding takes decimal logarithms
 # From a table's powers to those that the embedding was trained on (samples of 16 bits, windows of 512), decimal logarithm.
@@ -36,27 +35,8 @@ def initializers(model):
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
-def with_another_channel(conv):
-    """The layer with one more channel in, whose weights are 0."""
-    wider = nn.Conv2d(conv.in_channels + 1, conv.out_channels, conv.kernel_size, padding=conv.padding)
-    wider.weight.data.zero_()
-    wider.weight.data[:, :-1] = conv.weight.data
-    wider.bias.data = conv.bias.data
-    return wider
-
-
-def high_bands(low):
-    """Filters [128][32] of equal widths from the middle of the last of the mel bands `low` [128][32] to the last band of all; each
-    weighs as much as that one."""
-    edges = np.linspace(low[:, -1].argmax(), network.BANDS, MELS + 2)
-    bands = np.arange(network.BANDS)[:, None]
-    rising, falling = (bands - edges[:-2]) / np.diff(edges[:-1]), (edges[2:] - bands) / np.diff(edges[1:])
-    triangles = np.clip(np.minimum(rising, falling), 0, None)
-    return triangles * low[:, -1].sum() / triangles.sum(0)
-
-
 class Embedding(nn.Module):
-    """[clips][1][frames][64] -> [clips] logits of P(AI)."""
+    """[clips][1][frames][32] -> [clips] logits of P(AI)."""
 
     def __init__(self, model):
         super().__init__()
@@ -71,8 +51,6 @@ class Embedding(nn.Module):
                 conv.weight.data = torch.tensor(weights)
                 bias = constants[node.input[2]] if len(node.input) > 2 else np.zeros(weights.shape[0], np.float32)
                 conv.bias.data = torch.tensor(bias)
-                if not self.convolutions:
-                    conv = with_another_channel(conv)
                 self.convolutions.append(conv)
                 self.pools.append((1, 1))
             elif node.op_type == "MaxPool":
@@ -87,8 +65,6 @@ class Embedding(nn.Module):
 
     def channels(self, x):
         """What is pooled over time: [clips][96][frames / 8, less what the layers span]."""
-        clips, _, frames, _ = x.shape
-        x = x.reshape(clips, frames, MELS, 2).permute(0, 3, 1, 2)
         for number, (conv, pool) in enumerate(zip(self.convolutions, self.pools)):
             x = conv(x)
             if number + 1 < len(self.convolutions):
@@ -109,7 +85,7 @@ class Embedding(nn.Module):
 class Kind(network.Kind):
     """As `network.Kind`."""
 
-    inputs = 2 * MELS  # a band's two channels next to each other
+    inputs = MELS
     stride = 8
     longest_gradient = 1.0
 
@@ -118,8 +94,7 @@ class Kind(network.Kind):
         constants = initializers(onnx.load(os.path.join(self.folder, "melspectrogram.onnx")))
         (mel,) = [a for a in constants.values() if a.shape == (257, MELS)]
         # A band of a table is the mean of two of the 257 bins, from the second on; the filters are wider than that.
-        low = np.stack([mel[2 * b : 2 * b + 3].mean(0) for b in range(network.BANDS)])
-        self.filters = np.stack([low, high_bands(low)], 2).reshape(network.BANDS, 2 * MELS).astype(np.float32)
+        self.filters = np.stack([mel[2 * b : 2 * b + 3].mean(0) for b in range(network.BANDS)]).astype(np.float32)
         some = np.random.default_rng(args.seed).choice(len(clips), min(AVERAGED, len(clips)), replace=False)
         means = [self.spectrum(network.logs(clips[i].recorded)).mean(0) for i in some]
         self.levels = (np.mean(means, 0) * SCALE + LEVEL).astype(np.float32)
@@ -141,16 +116,10 @@ class Kind(network.Kind):
         return (x - x.mean(0)) * SCALE + self.levels
 
     def hide(self, x, rng):
-        # From the lowest band to the highest: one channel after the other.
-        rising = np.arange(2 * MELS).reshape(MELS, 2).T.reshape(-1)
-        hidden = []
-        if rng.random() < 0.15:
-            hidden.append(rising[rng.integers(MELS - 6, 2 * MELS - 4) :])
         if rng.random() < 0.4:
-            band = rng.integers(0, 2 * MELS - 2)
-            hidden.append(rising[band : band + rng.integers(1, 5)])
-        for bands in hidden:
-            x[:, bands] = self.levels[bands]
+            band = rng.integers(0, MELS - 2)
+            stripe = slice(band, band + rng.integers(1, 4))
+            x[:, stripe] = self.levels[stripe]
         if rng.random() < 0.4:
             frame = rng.integers(0, network.WINDOW - 30)
             x[frame : frame + rng.integers(5, 30)] = self.levels

@@ -16,8 +16,7 @@ const LARGEST_LEVEL: f32 = 1e6;
 /// Added to each filter's power before its logarithm is taken.
 const POWER_FLOOR: f32 = 1e-9;
 
-/// A bank of filters over the bands' powers, for example mel bands. Where the first layer takes `n` channels, its band `b` has
-/// the filters from `n b` on.
+/// A bank of filters over the bands' powers, for example mel bands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, SchemaWrite, SchemaRead)]
 #[serde(deny_unknown_fields)]
 pub struct Filters {

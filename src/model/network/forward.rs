@@ -80,7 +80,7 @@ impl Runner {
             .as_ref()
             .map_or(usize::from(network.bands), |bank| bank.levels.len());
         let outline = network.outline();
-        let (mut bands, _) = outline.input();
+        let mut bands = inputs;
         let lay_out = |(conv, shape)| {
             let layer = Layer::new(conv, shape, bands);
             bands = layer.bands_left();

@@ -5,7 +5,7 @@
 //!     [frames'][1][channels] --mean and deviation over a window's frames'--> head --> logit of the window
 //! ```
 //!
-//! `filters` is the filter bank that may stand before the layers, as one channel or as several; `conv` is one layer over a stream of frames, `finish` what
+//! `filters` is the filter bank that may stand before the layers; `conv` is one layer over a stream of frames, `finish` what
 //! follows it where that is more than a ReLU; `forward` chains the layers and pools; `quantise` is how an artifact holds the
 //! weights, in 8 bits.
 
@@ -216,19 +216,6 @@ impl Outline<'_> {
         frames.unwrap_or(0)
     }
 
-    /// Bands and channels of the first layer's input: filters may be channels of fewer bands, bands may not.
-    fn input(&self) -> (usize, u16) {
-        let Some(filters) = self.filters else {
-            return (usize::from(self.bands), 1);
-        };
-        let channels = self.shapes.first().map_or(1, |layer| layer.inputs).max(1);
-        let filters = filters.levels.len();
-        match filters % usize::from(channels) {
-            0 => (filters / usize::from(channels), channels),
-            _ => (filters, 1),
-        }
-    }
-
     /// As [`Network::defect`].
     fn defect(&self) -> Option<String> {
         if usize::from(self.bands) != bands::BANDS {
@@ -260,9 +247,12 @@ impl Outline<'_> {
             ));
         }
         let mut work = 0_usize;
-        let (mut bands, mut inputs) = self.input();
+        let mut inputs = 1;
         let mut stride = 1_usize;
         let mut frames = usize::from(self.window);
+        let mut bands = self
+            .filters
+            .map_or(usize::from(self.bands), |filters| filters.levels.len());
         for (index, layer) in self.shapes.iter().enumerate() {
             let found = |defect| Some(format!("layer {}: {defect}", index + 1));
             if let Some(defect) = layer.defect(inputs) {
