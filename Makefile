@@ -166,7 +166,7 @@ train: target/default/network.json ## train the embedded models on CLIPS and PAC
 	cp target/classic/classic.bin target/classic/classic.training.json models/
 
 # `voxproof train --model network` trains one from random weights without Python.
-target/default/network.json: .venv-network target/default/corpus.json
+target/default/network.json: $(EMBEDDING) target/default/corpus.json
 	$(TRAINER) fit $(TRAINED) --corpus $(SPECTROGRAMS) --steps $(STEPS) --out $@
 
 # With the folds of `evaluate` in it, which `fit` takes no heed of.
@@ -178,8 +178,10 @@ target/default/corpus.json:
 .venv-network:
 	python3 -m venv $@
 	$@/bin/pip install --quiet --disable-pip-version-check -r training/network/requirements.txt
-	$@/bin/pip download --quiet --disable-pip-version-check --no-deps --dest $@ -r training/network/embedding.txt
-	$@/bin/python -m zipfile -e $@/openwakeword-*.whl $@
+
+$(EMBEDDING): | .venv-network
+	.venv-network/bin/pip download --quiet --disable-pip-version-check --no-deps --dest .venv-network -r training/network/embedding.txt
+	.venv-network/bin/python -m zipfile -e .venv-network/openwakeword-*.whl .venv-network
 
 evaluate: target/folds/network.csv target/folds/kernel.csv ## unseen engines and voices: the default model on CLIPS and PACKAGES, into models/ and the card
 	$(VOXPROOF_QUICK) fuse $(BOTH) $(FUSED) --report models --model-card models/MODEL_CARD.md
@@ -187,7 +189,7 @@ evaluate: target/folds/network.csv target/folds/kernel.csv ## unseen engines and
 	$(VOXPROOF_QUICK) fuse $(PUBLIC) $(DROP) $(FUSED) --report target/folds/public
 	cp target/folds/public/fusion.json models/fusion.json
 
-target/folds/network.csv: .venv-network target/default/corpus.json
+target/folds/network.csv: $(EMBEDDING) target/default/corpus.json
 	mkdir -p target/folds
 	$(TRAINER) folds $(TRAINED) --corpus $(SPECTROGRAMS) --steps $(FOLD_STEPS) --scores $@
 
@@ -203,7 +205,7 @@ evaluate-attacks: ## what codecs, noise, rooms, speed and pitch do to the kernel
 # A fold's models, made as what ships is, and the clips that neither has heard.
 FOLD = target/fold
 FOLD_CLIPS = --manifest $(FOLD)/$(1)-0.csv --clips $(CLIPS) --manifest $(FOLD)/$(1)-1.csv --clips $(PACKAGES)
-evaluate-attacks-both: .venv-network target/default/corpus.json ## the same for both parts of the default model, fitted to one fold, into target/fold
+evaluate-attacks-both: $(EMBEDDING) target/default/corpus.json ## the same for both parts of the default model, fitted to one fold, into target/fold
 	training/fold.py target/default/corpus.json --manifest training/public_sources.csv --manifest $(PACKAGES)/manifest.csv --out $(FOLD)
 	$(TRAINER) fit $(TRAINED) --corpus $(FOLD)/train.json target/default/corpus.bin --steps $(FOLD_STEPS) --out $(FOLD)/network.json
 	$(VOXPROOF_QUICK) train $(call FOLD_CLIPS,train) --hold-out training/held_out.csv $(KERNEL) --name kernel --out $(FOLD)
@@ -216,7 +218,7 @@ evaluate-kernel: ## the strict protocols, for the default model's kernel machine
 	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) \
 		--protocol leave-family-source-out --protocol leave-corpus-out --report target/strict
 
-evaluate-corpora: .venv-network target/default/corpus.json ## whole speech corpora left out, a sixth of them at a time: both parts of the default model, into target/corpora
+evaluate-corpora: $(EMBEDDING) target/default/corpus.json ## whole speech corpora left out, a sixth of them at a time: both parts of the default model, into target/corpora
 	mkdir -p target/corpora
 	$(VOXPROOF_QUICK) corpus export $(BOTH) $(COPIES) $(APART) --protocol grouped-corpora \
 		--spectrograms target/default/corpus.bin --out target/corpora/corpus.json
