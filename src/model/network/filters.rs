@@ -74,7 +74,7 @@ impl Bank {
         }
     }
 
-    /// Appends the logarithms of the filters' powers for `frames`, shape `[n][BANDS]`, to `out`, shape `[n][filters]`.
+    /// Replaces `out` by the logarithms of the filters' powers for `frames`, shape `[n][BANDS]`: shape `[n][filters]`.
     pub(super) fn apply(&self, frames: &[f32], out: &mut Vec<f32>) {
         wide(
             #[inline(always)]
@@ -84,9 +84,9 @@ impl Bank {
 
     #[inline(always)]
     fn fill(&self, frames: &[f32], out: &mut Vec<f32>) {
-        let (filters, first) = (self.filters.len(), out.len());
-        out.resize(first + frames.len() / BANDS * filters, 0.0);
-        let rows = out[first..].chunks_exact_mut(filters);
+        let filters = self.filters.len();
+        out.resize(frames.len() / BANDS * filters, 0.0);
+        let rows = out.chunks_exact_mut(filters);
         let mut powers = [0.0; BANDS];
         for (frame, row) in frames.chunks_exact(BANDS).zip(rows) {
             for (power, &x) in powers.iter_mut().zip(frame) {

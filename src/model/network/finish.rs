@@ -91,18 +91,25 @@ impl Pool {
             || {
                 for (block, out) in of_blocks.zip(rows.chunks_exact_mut(left)) {
                     for frame in block.chunks_exact(frame) {
-                        let of_bands = frame.chunks_exact(pool[1] * channels);
-                        for (bands, out) in of_bands.zip(out.chunks_exact_mut(channels)) {
-                            for band in bands.chunks_exact(channels) {
-                                for (most, x) in out.iter_mut().zip(band) {
-                                    *most = if *x > *most { *x } else { *most };
-                                }
-                            }
-                        }
+                        raise(out, frame, pool[1], channels);
                     }
                 }
             },
         );
         self.held.drain(..blocks * pool[0] * frame);
+    }
+}
+
+/// Raises the values of `out`, shape `[bands'][channels]`, to those of `frame`'s blocks of `pool` bands, shape
+/// `[bands][channels]`, where these are larger.
+#[inline(always)]
+fn raise(out: &mut [f32], frame: &[f32], pool: usize, channels: usize) {
+    let blocks = frame.chunks_exact(pool * channels);
+    for (block, out) in blocks.zip(out.chunks_exact_mut(channels)) {
+        for band in block.chunks_exact(channels) {
+            for (most, x) in out.iter_mut().zip(band) {
+                *most = if *x > *most { *x } else { *most };
+            }
+        }
     }
 }

@@ -116,7 +116,6 @@ impl Runner {
         let mut filtered = std::mem::take(&mut scratch.filtered);
         let inputs = match &self.filters {
             Some(bank) => {
-                filtered.clear();
                 bank.apply(frames, &mut filtered);
                 &filtered
             }
