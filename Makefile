@@ -1,6 +1,6 @@
 # `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run serve local-aws test test-full test-page bench bench-smoke train evaluate evaluate-kernel evaluate-attacks evaluate-attacks-both evaluate-corpora evaluate-supply evaluate-licences check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-UploadsFunction build-ScorerFunction fuzz fuzz-smoke hostile faults soak constant-time crate-tools sbom reproducible advisories clean
+.PHONY: help run serve local-aws test test-full test-page bench bench-smoke train evaluate evaluate-kernel evaluate-attacks evaluate-attacks-both evaluate-corpora evaluate-supply evaluate-licences check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-UploadsFunction build-ScorerFunction fuzz fuzz-smoke hostile faults soak constant-time crate-tools sbom reproducible pgo advisories clean
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -117,6 +117,9 @@ sbom: crate-tools ## the crates inside the server, as CycloneDX, into target/sbo
 
 reproducible: ## the server built twice in different folders, and compared
 	scripts/reproducible
+
+pgo: ## the server built by a profile of itself, into target/pgo: some per cent faster, in three times the build time
+	scripts/pgo
 
 advisories: ## known vulnerabilities of dependencies; needs the network
 	@if ! $(CARGO) deny --version >/dev/null 2>&1; then echo "SKIPPED: advisories (cargo install cargo-deny --locked)"; \

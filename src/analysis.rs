@@ -12,7 +12,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::audio::{SAMPLE_RATE, Waveform, resample, resample_in_place};
-use crate::features::bands::{BANDS, Bands, BandsScratch};
+use crate::features::bands::{Bands, BandsScratch};
 use crate::features::dynamic::{RATE, Speech, prepare, stft::HOP};
 use crate::features::{Extractor, FeatureError, FeatureVector, MIN_SECONDS, Scratch, time_domain};
 use crate::model::Model;
@@ -34,12 +34,13 @@ pub struct Analyser {
     bands: Option<Bands>,
 }
 
-/// Working memory of an analysis, reused from clip to clip; one for each thread. The network's part is about 4 MB.
+/// Working memory of an analysis, reused from clip to clip; one for each thread. The network's part is about 2 MB.
 #[derive(Debug, Default)]
 pub struct AnalysisScratch {
     features: Scratch,
     bands: BandsScratch,
-    frames: Vec<f32>,
+    /// What the network takes of a piece, shape `[frames][inputs]`.
+    inputs: Vec<f32>,
     run: RunScratch,
     /// What each stage took, summed up until it is taken.
     pub(crate) timings: Timings,
@@ -302,10 +303,21 @@ fn windows(
     let length = samples.len().div_ceil(pieces).next_multiple_of(HOP);
     let mut all = Vec::new();
     for (index, piece) in samples.chunks(length).enumerate() {
-        bands.compute(piece, &mut scratch.bands, &mut scratch.frames);
-        debug_assert_eq!(scratch.frames.len() % BANDS, 0);
+        let inputs = &mut scratch.inputs;
+        match runner.bank() {
+            Some(bank) => {
+                inputs.clear();
+                bands.powers(
+                    piece,
+                    &mut scratch.bands,
+                    #[inline(always)]
+                    |powers| bank.push(powers, inputs),
+                );
+            }
+            None => bands.compute(piece, &mut scratch.bands, inputs),
+        }
         let first = index * length / HOP;
-        let found = runner.windows(&scratch.frames, &mut scratch.run);
+        let found = runner.windows_of_inputs(inputs, &mut scratch.run);
         all.extend(found.into_iter().map(|window| Window {
             start: first + window.start,
             ..window

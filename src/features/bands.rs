@@ -6,13 +6,10 @@
 
 use std::f64::consts::PI;
 use std::fmt;
-use std::sync::Arc;
-
-use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
 
 use super::dynamic::stft::HOP;
 use super::logarithm::ln;
+use super::transform::{Buffers, RealTransform};
 use super::wide::wide;
 
 /// Bands of a frame.
@@ -26,16 +23,14 @@ const FLOOR: f32 = 1e-7;
 
 /// Plan and window; shared between threads.
 pub struct Bands {
-    fft: Arc<dyn RealToComplex<f32>>,
+    transform: RealTransform<f32>,
     window: Vec<f32>,
 }
 
 /// Buffers of the transform, reused from clip to clip; one for each thread.
 #[derive(Debug, Default)]
 pub struct BandsScratch {
-    frame: Vec<f32>,
-    spectrum: Vec<Complex<f32>>,
-    work: Vec<Complex<f32>>,
+    buffers: Buffers<f32>,
 }
 
 impl fmt::Debug for Bands {
@@ -48,7 +43,7 @@ impl Default for Bands {
     fn default() -> Self {
         let hann = |n: usize| (0.5 - 0.5 * (2.0 * PI * n as f64 / WINDOW as f64).cos()) as f32;
         Self {
-            fft: RealFftPlanner::new().plan_fft_forward(FRAME),
+            transform: RealTransform::new(FRAME),
             window: (0..WINDOW).map(hann).collect(),
         }
     }
@@ -64,29 +59,70 @@ impl Bands {
     /// Writes the bands of `speech`, samples at 16,000 Hz within about -1.0..=1.0, to `out`: shape
     /// `[1 + n / 160][128]`.
     pub fn compute(&self, speech: &[f32], scratch: &mut BandsScratch, out: &mut Vec<f32>) {
+        out.clear();
+        out.reserve(Self::count(speech.len()) * BANDS);
         wide(
             #[inline(always)]
-            || self.fill(speech, scratch, out),
+            || {
+                self.frames(
+                    speech,
+                    scratch,
+                    #[inline(always)]
+                    |products| {
+                        for product in products.iter_mut() {
+                            *product = 0.5 * ln(*product);
+                        }
+                        out.extend_from_slice(products);
+                    },
+                );
+            },
         );
     }
 
+    /// Hands the powers of each frame's bands, whose logarithms [`compute`](Self::compute) writes, to `visit`, which is
+    /// best inlined: it is compiled for the processor at hand.
+    pub fn powers(
+        &self,
+        speech: &[f32],
+        scratch: &mut BandsScratch,
+        mut visit: impl FnMut(&[f32; BANDS]),
+    ) {
+        wide(
+            #[inline(always)]
+            || {
+                self.frames(
+                    speech,
+                    scratch,
+                    #[inline(always)]
+                    |products| {
+                        for product in products.iter_mut() {
+                            *product = product.sqrt();
+                        }
+                        visit(products);
+                    },
+                );
+            },
+        );
+    }
+
+    /// Hands to `visit` what each frame's bands are of: the products of the powers of two bins, whose geometric mean is the
+    /// band's power. One logarithm or root for the two is all that is needed.
     #[inline(always)]
-    fn fill(&self, speech: &[f32], scratch: &mut BandsScratch, out: &mut Vec<f32>) {
-        let BandsScratch {
-            frame,
-            spectrum,
-            work,
-        } = scratch;
-        frame.resize(FRAME, 0.0);
-        spectrum.resize(FRAME / 2 + 1, Complex::default());
-        work.resize(self.fft.get_scratch_len(), Complex::default());
-        out.clear();
-        out.resize(Self::count(speech.len()) * BANDS, 0.0);
-        for (index, bands) in out.chunks_exact_mut(BANDS).enumerate() {
+    fn frames(
+        &self,
+        speech: &[f32],
+        scratch: &mut BandsScratch,
+        mut visit: impl FnMut(&mut [f32; BANDS]),
+    ) {
+        let buffers = &mut scratch.buffers;
+        self.transform.fit(buffers);
+        let mut products = [0.0; BANDS];
+        for index in 0..Self::count(speech.len()) {
             // The window's part that lies within the samples.
             let before = (WINDOW / 2).saturating_sub(index * HOP);
             let start = (index * HOP).saturating_sub(WINDOW / 2);
             let end = (index * HOP + WINDOW / 2).min(speech.len());
+            let frame = &mut buffers.frame;
             frame.fill(0.0);
             let windowed = frame[(FRAME - WINDOW) / 2 + before..]
                 .iter_mut()
@@ -95,14 +131,12 @@ impl Bands {
             for ((out, x), w) in windowed {
                 *out = x * w;
             }
-            self.fft
-                .process_with_scratch(frame, spectrum, work)
-                .expect("buffers have the plan's lengths");
-            for (band, pair) in bands.iter_mut().zip(spectrum[1..].chunks_exact(2)) {
-                // One logarithm for the two: their mean is half the logarithm of the product.
-                let product = (pair[0].norm_sqr() + FLOOR) * (pair[1].norm_sqr() + FLOOR);
-                *band = 0.5 * ln(product);
+            self.transform.forward(buffers);
+            let bins = buffers.spectrum[1..].chunks_exact(2);
+            for (product, pair) in products.iter_mut().zip(bins) {
+                *product = (pair[0].norm_sqr() + FLOOR) * (pair[1].norm_sqr() + FLOOR);
             }
+            visit(&mut products);
         }
     }
 }
@@ -154,6 +188,19 @@ mod tests {
                 let off = (f64::from(*x) - y).abs();
                 assert!(off < 5e-3, "frame {t}, band {band}: {x} is not {y}");
             }
+        }
+    }
+
+    #[test]
+    fn powers_are_those_of_the_logarithms() {
+        let speech: Vec<f32> = (0..3_000).map(|n| (n as f32 * 0.3).sin() * 0.1).collect();
+        let (bands, mut scratch, mut logs) = (Bands::default(), BandsScratch::default(), vec![]);
+        bands.compute(&speech, &mut scratch, &mut logs);
+        let mut powers: Vec<f32> = Vec::new();
+        bands.powers(&speech, &mut scratch, |frame| powers.extend(frame));
+        assert_eq!(powers.len(), logs.len());
+        for (power, log) in powers.iter().zip(&logs) {
+            assert!((power.ln() - log).abs() < 1e-5, "{power} {log}");
         }
     }
 

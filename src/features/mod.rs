@@ -27,6 +27,7 @@ pub mod spectrogram;
 pub mod statistics;
 pub mod tempo;
 pub mod time_domain;
+pub mod transform;
 pub mod wide;
 
 use std::sync::LazyLock;

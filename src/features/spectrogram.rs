@@ -7,8 +7,10 @@ use std::f64::consts::PI;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
+
+use super::transform::{Buffers, RealTransform};
+use super::wide::wide;
 
 /// Samples in a frame.
 pub const FFT_SIZE: usize = 2048;
@@ -38,7 +40,7 @@ fn hann(n: usize) -> f64 {
 
 /// Plan and window of the short-time Fourier transform.
 pub struct Stft {
-    fft: Arc<dyn RealToComplex<f32>>,
+    transform: RealTransform<f32>,
     window: Vec<f32>,
     /// Made when the first frame needs it.
     precise: OnceLock<Arc<dyn RealToComplex<f64>>>,
@@ -47,9 +49,7 @@ pub struct Stft {
 /// Working memory of one transform.
 #[derive(Debug, Default)]
 pub struct StftScratch {
-    frame: Vec<f32>,
-    spectrum: Vec<Complex<f32>>,
-    work: Vec<Complex<f32>>,
+    buffers: Buffers<f32>,
 }
 
 impl fmt::Debug for Stft {
@@ -72,7 +72,7 @@ impl Stft {
     pub fn new() -> Self {
         let window = (0..FFT_SIZE).map(|n| hann(n) as f32).collect();
         Self {
-            fft: RealFftPlanner::new().plan_fft_forward(FFT_SIZE),
+            transform: RealTransform::new(FFT_SIZE),
             window,
             precise: OnceLock::new(),
         }
@@ -87,25 +87,19 @@ impl Stft {
         scratch: &mut StftScratch,
         power: &mut [f32],
     ) {
-        let StftScratch {
-            frame,
-            spectrum,
-            work,
-        } = scratch;
-        if frame.is_empty() {
-            frame.resize(FFT_SIZE, 0.0);
-            spectrum.resize(BINS, Complex::default());
-            work.resize(self.fft.get_scratch_len(), Complex::default());
-        }
-        self.window_frame(samples, index, frame);
-        // The lengths are the plan's own, the only thing that this can fail on.
-        self.fft
-            .process_with_scratch(frame, spectrum, work)
-            .expect("buffers have the plan's lengths");
+        let buffers = &mut scratch.buffers;
+        self.transform.fit(buffers);
+        self.window_frame(samples, index, &mut buffers.frame);
+        self.transform.forward(buffers);
         let (bins, padding) = power.split_at_mut(BINS);
-        for (p, x) in bins.iter_mut().zip(spectrum.iter()) {
-            *p = x.re * x.re + x.im * x.im;
-        }
+        wide(
+            #[inline(always)]
+            || {
+                for (p, x) in bins.iter_mut().zip(&buffers.spectrum) {
+                    *p = x.re * x.re + x.im * x.im;
+                }
+            },
+        );
         padding.fill(0.0);
     }
 

@@ -6,6 +6,7 @@
 
 use wincode::{SchemaRead, SchemaWrite};
 
+use crate::features::logarithm::exp;
 use crate::features::wide::wide;
 
 /// Standardised values are limited to this many deviations either way, in landmarks and in clips.
@@ -16,6 +17,8 @@ const STEPS: f32 = 127.0;
 const MOST: usize = 65_536;
 /// Landmarks whose mean a clip is compared with.
 const REFERENCES: usize = 128;
+/// Landmarks whose likeness is computed at once.
+const BLOCK: usize = 64;
 
 /// The score `sum_i c_i * k(z, l_i)` of standardised values `z`, with landmarks `l_i` and
 /// `k(a, b) = level + mean over groups g of exp(-gamma * |a_g - b_g|^2 / d_g)`, where `d_g` is the number of features of
@@ -71,30 +74,45 @@ impl Kernel {
         )
     }
 
+    // Loops, not sums of iterators: those are calls, which are compiled for the oldest processor.
     #[inline(always)]
     fn sum_over_landmarks(&self, x: &[f32], joint: f32) -> f64 {
         let x = in_steps(x);
         let step = LIMIT / STEPS;
-        let steepness = self.gamma * step * step;
-        let groups = self.ends.len() as f32;
-        let landmarks = self.landmarks.chunks_exact(self.features());
-        let terms = landmarks.zip(&self.coefficients).map(|(landmark, &c)| {
-            let mut start = 0;
-            let (mut alike, mut apart) = (0.0, 0.0);
-            for &end in &self.ends {
-                let group = start..end as usize;
-                let squared = squared_distance(&x[group.clone()], &landmark[group.clone()]);
-                alike += (-steepness * squared / group.len() as f32).exp();
-                apart += squared;
-                start = end as usize;
+        let steepness = -self.gamma * step * step;
+        let groups = self.ends.len();
+        // Of each landmark of a block: its groups, then all features together.
+        let row = groups + 1;
+        let mut likeness = vec![0.0; BLOCK * row];
+        let mut score = 0.0;
+        let landmarks = self.landmarks.chunks(BLOCK * self.features());
+        for (landmarks, coefficients) in landmarks.zip(self.coefficients.chunks(BLOCK)) {
+            let rows = likeness.chunks_exact_mut(row);
+            for (landmark, row) in landmarks.chunks_exact(self.features()).zip(rows) {
+                let (mut start, mut apart) = (0, 0.0);
+                for (out, &end) in row.iter_mut().zip(&self.ends) {
+                    let group = start..end as usize;
+                    let squared = squared_distance(&x[group.clone()], &landmark[group.clone()]);
+                    *out = steepness * squared / group.len() as f32;
+                    apart += squared;
+                    start = end as usize;
+                }
+                row[groups] = steepness * apart / start as f32;
             }
-            let mut alike = alike / groups;
-            if joint > 0.0 {
-                alike += joint * ((-steepness * apart / start as f32).exp() - alike);
+            for value in &mut likeness[..coefficients.len() * row] {
+                *value = exp(*value);
             }
-            f64::from(c) * f64::from(self.level + alike)
-        });
-        terms.sum()
+            for (row, &c) in likeness.chunks_exact(row).zip(coefficients) {
+                let mut alike = 0.0;
+                for value in &row[..groups] {
+                    alike += value;
+                }
+                let mut alike = alike / groups as f32;
+                alike += joint * (row[groups] - alike);
+                score += f64::from(c) * f64::from(self.level + alike);
+            }
+        }
+        score
     }
 
     /// Shares of the score of standardised values `x` by ranges of features that end at `ends`, which rise to the number of
@@ -207,15 +225,21 @@ pub(super) fn limited(x: f32) -> f32 {
 fn squared_distance(x: &[f32], landmark: &[i8]) -> f32 {
     let mut sums = [0.0f32; 8];
     let (xs, ls) = (x.chunks_exact(8), landmark.chunks_exact(8));
-    let rest = xs.remainder().iter().zip(ls.remainder());
-    let rest: f32 = rest.map(|(x, &l)| (x - f32::from(l)).powi(2)).sum();
+    let mut rest = 0.0;
+    for (x, &l) in xs.remainder().iter().zip(ls.remainder()) {
+        rest += (x - f32::from(l)).powi(2);
+    }
     for (x, l) in xs.zip(ls) {
         for k in 0..8 {
             let off = x[k] - f32::from(l[k]);
             sums[k] += off * off;
         }
     }
-    sums.iter().sum::<f32>() + rest
+    let mut sum = rest;
+    for partial in sums {
+        sum += partial;
+    }
+    sum
 }
 
 #[cfg(test)]

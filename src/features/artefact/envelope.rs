@@ -5,14 +5,13 @@
 use std::f64::consts::PI;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 
 use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
 use rustfft::FftPlanner;
 
 use super::moments;
 use crate::features::logarithm::ln;
+use crate::features::transform::{Buffers, RealTransform};
 
 const FFT_SIZE: usize = 128;
 /// Samples under the window, 5 ms.
@@ -68,7 +67,7 @@ fn pairs() -> impl Iterator<Item = (usize, usize)> {
 
 /// Plan and window.
 pub struct FastEnvelopes {
-    fft: Arc<dyn RealToComplex<f32>>,
+    transform: RealTransform<f32>,
     /// Periodic Hann window.
     window: [f32; WINDOW],
 }
@@ -83,7 +82,7 @@ impl Default for FastEnvelopes {
     fn default() -> Self {
         let hann = |n: usize| 0.5 - 0.5 * (2.0 * PI * n as f64 / WINDOW as f64).cos();
         Self {
-            fft: RealFftPlanner::new().plan_fft_forward(FFT_SIZE),
+            transform: RealTransform::new(FFT_SIZE),
             window: std::array::from_fn(|n| hann(n) as f32),
         }
     }
@@ -120,10 +119,10 @@ impl FastEnvelopes {
     fn envelopes(&self, speech: &[f32]) -> [Vec<f64>; BANDS.len()] {
         let frames = 1 + speech.len() / HOP;
         let mut bands = BANDS.map(|_| Vec::with_capacity(frames));
-        let mut frame = self.fft.make_input_vec();
-        let mut spectrum = self.fft.make_output_vec();
-        let mut work = self.fft.make_scratch_vec();
+        let mut buffers = Buffers::default();
+        self.transform.fit(&mut buffers);
         for index in 0..frames {
+            let frame = &mut buffers.frame;
             frame.fill(0.0);
             // Where the window lies in the frame does not matter to the power.
             let before = (WINDOW / 2).saturating_sub(index * HOP);
@@ -136,11 +135,9 @@ impl FastEnvelopes {
             for ((out, x), w) in windowed {
                 *out = x * w;
             }
-            self.fft
-                .process_with_scratch(&mut frame, &mut spectrum, &mut work)
-                .expect("buffers have the plan's lengths");
+            self.transform.forward(&mut buffers);
             for (band, range) in bands.iter_mut().zip(BANDS) {
-                let power: f32 = spectrum[range].iter().map(Complex::norm_sqr).sum();
+                let power: f32 = buffers.spectrum[range].iter().map(Complex::norm_sqr).sum();
                 band.push(f64::from(ln(power + 1e-7)));
             }
         }

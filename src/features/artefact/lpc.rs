@@ -5,14 +5,11 @@
 
 use std::f64::consts::PI;
 use std::fmt;
-use std::sync::Arc;
-
-use realfft::num_complex::Complex;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use super::moments;
 use crate::features::dynamic::distribution::percentile;
 use crate::features::logarithm::ln;
+use crate::features::transform::{Buffers, RealTransform};
 
 /// Samples of a frame, 25 ms.
 const FRAME: usize = 400;
@@ -29,6 +26,9 @@ const FFT_SIZE: usize = 1_024;
 const LAGS: std::ops::Range<usize> = 40..267;
 /// Bins whose flatness is taken: 312 Hz to 7.5 kHz.
 const FLAT: std::ops::Range<usize> = 20..480;
+/// Sums over them that run side by side: they divide the bins.
+const FLAT_LANES: usize = 4;
+const _: () = assert!((FLAT.end - FLAT.start).is_multiple_of(FLAT_LANES));
 /// Sums that run side by side in vector registers.
 const LANES: usize = 8;
 
@@ -68,8 +68,7 @@ pub fn names() -> Vec<String> {
 pub struct Lpc {
     /// Symmetric Hann window.
     window: [f32; FRAME],
-    forward: Arc<dyn RealToComplex<f32>>,
-    inverse: Arc<dyn ComplexToReal<f32>>,
+    transform: RealTransform<f32>,
 }
 
 impl fmt::Debug for Lpc {
@@ -81,11 +80,9 @@ impl fmt::Debug for Lpc {
 impl Default for Lpc {
     fn default() -> Self {
         let hann = |n: usize| 0.5 - 0.5 * (2.0 * PI * n as f64 / (FRAME - 1) as f64).cos();
-        let mut planner = RealFftPlanner::new();
         Self {
             window: std::array::from_fn(|n| hann(n) as f32),
-            forward: planner.plan_fft_forward(FFT_SIZE),
-            inverse: planner.plan_fft_inverse(FFT_SIZE),
+            transform: RealTransform::new(FFT_SIZE),
         }
     }
 }
@@ -113,16 +110,8 @@ impl Lpc {
         let mut tracks: [Vec<f64>; TRACKS.len()] = Default::default();
         let mut areas: Vec<[f64; ORDER]> = Vec::new();
         let mut residual = [0.0_f32; RESIDUAL];
-        let mut buffers = (
-            self.forward.make_input_vec(),
-            self.forward.make_output_vec(),
-            vec![
-                Complex::default();
-                self.forward
-                    .get_scratch_len()
-                    .max(self.inverse.get_scratch_len())
-            ],
-        );
+        let mut buffers = Buffers::default();
+        self.transform.fit(&mut buffers);
         for (frame, energy) in frames.iter().zip(&energies) {
             if *energy > threshold {
                 let windowed: [f32; FRAME] = std::array::from_fn(|n| frame[n] * self.window[n]);
@@ -165,35 +154,31 @@ impl Lpc {
     /// Height of the highest autocorrelation among [`LAGS`], and log flatness of the spectrum, of a `residual` of unit
     /// power.
     #[inline(always)]
-    fn spectrum(
-        &self,
-        residual: &[f32; RESIDUAL],
-        (time, bins, work): &mut (Vec<f32>, Vec<Complex<f32>>, Vec<Complex<f32>>),
-    ) -> [f64; 2] {
-        time[..RESIDUAL].copy_from_slice(residual);
-        time[RESIDUAL..].fill(0.0);
-        let fits = "buffers have the plan's lengths and the ends of the power are real";
-        self.forward
-            .process_with_scratch(time, bins, &mut work[..self.forward.get_scratch_len()])
-            .expect(fits);
-        for x in bins.iter_mut() {
-            *x = Complex::from(x.norm_sqr());
+    fn spectrum(&self, residual: &[f32; RESIDUAL], buffers: &mut Buffers<f32>) -> [f64; 2] {
+        let (time, rest) = buffers.frame.split_at_mut(RESIDUAL);
+        time.copy_from_slice(residual);
+        rest.fill(0.0);
+        self.transform.forward(buffers);
+        let mut powers = [0.0_f32; FFT_SIZE / 2 + 1];
+        for (power, x) in powers.iter_mut().zip(&buffers.spectrum) {
+            *power = x.norm_sqr();
         }
-        let mut logs = [0.0_f32; 4];
-        let mut sums = [0.0_f32; 4];
-        for powers in bins[FLAT].chunks_exact(4) {
-            for n in 0..4 {
-                logs[n] += ln(powers[n].re + 1e-9);
-                sums[n] += powers[n].re;
+        let mut logs = [0.0_f32; FLAT_LANES];
+        let mut sums = [0.0_f32; FLAT_LANES];
+        for powers in powers[FLAT].chunks_exact(FLAT_LANES) {
+            for n in 0..FLAT_LANES {
+                logs[n] += ln(powers[n] + 1e-9);
+                sums[n] += powers[n];
             }
         }
-        let mean = |lanes: [f32; 4]| lanes.map(f64::from).iter().sum::<f64>() / FLAT.len() as f64;
-        self.inverse
-            .process_with_scratch(bins, time, &mut work[..self.inverse.get_scratch_len()])
-            .expect(fits);
-        let highest = time[LAGS]
-            .iter()
-            .fold(f32::NEG_INFINITY, |most, &x| most.max(x));
+        let mean =
+            |lanes: [f32; FLAT_LANES]| lanes.map(f64::from).iter().sum::<f64>() / FLAT.len() as f64;
+        self.transform.even_inverse(&powers, buffers);
+        let time = &buffers.frame;
+        let mut highest = f32::NEG_INFINITY;
+        for &x in &time[LAGS] {
+            highest = if x > highest { x } else { highest };
+        }
         [
             f64::from(highest) / f64::from(time[0]),
             mean(logs) - mean(sums).ln(),

@@ -1,10 +1,12 @@
 //! The set `artefact`: the 425 values of `dynamic`, and 396 of what synthesis leaves in a signal's fine structure.
 //!
 //! ```text
-//! prepared speech -+-> frames of 20 ms -+-> the 425 of dynamic
-//!                  +-> frames of 25 ms -+-> texture      96   differences between neighbours, eight regions
-//!                  +-> frames of 40 ms -+-> phase        96   coherence of phase differences, eight regions
+//! prepared speech -+-> frames of 20 ms -+-> dynamic's lfcc and modulation
+//!                  |                    +-> texture      96   differences between neighbours, eight regions
+//!                  +-> frames of 40 ms -+-> dynamic's voice
 //!                  |                    +-> harmonicity  20   the comb of the pitch, four bands
+//!                  +-> frames of 25 ms -+-> dynamic's texture
+//!                  |                    +-> phase        96   coherence of phase differences, eight regions
 //!                  +-> frames of 25 ms ---> lpc          84   residual and reflection coefficients
 //!                  +-> frames of 5 ms ----> envelope    100   fast modulation, and how bands move together
 //! ```
@@ -115,12 +117,13 @@ impl Artefact {
         let mut heard = Heard {
             tables: &self.harmonicity,
             texture: TextureTrack::new(frames),
+            texture_values: Vec::with_capacity(texture::COUNT),
             phase: PhaseTrack::new(frames),
             harmonicity: HarmonicityTrack::default(),
         };
         let mut values = Vec::with_capacity(COUNT);
         self.dynamic.describe(speech, &mut heard, &mut values);
-        heard.texture.finish(&mut values);
+        values.append(&mut heard.texture_values);
         heard.phase.finish(&mut values);
         heard.harmonicity.finish(&mut values);
         self.lpc.extend(speech, &mut values);
@@ -135,6 +138,7 @@ impl Artefact {
 struct Heard<'a> {
     tables: &'a Harmonicity,
     texture: TextureTrack,
+    texture_values: Vec<f64>,
     phase: PhaseTrack,
     harmonicity: HarmonicityTrack,
 }
@@ -143,6 +147,11 @@ impl Listener for Heard<'_> {
     #[inline(always)]
     fn short_frame(&mut self, spectrum: &[Complex<f64>]) {
         self.texture.push(spectrum);
+    }
+
+    #[inline(always)]
+    fn short_frames_end(&mut self) {
+        self.texture.finish(&mut self.texture_values);
     }
 
     #[inline(always)]

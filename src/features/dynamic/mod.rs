@@ -58,6 +58,9 @@ pub trait Listener {
     /// A frame under 20 ms: its spectrum, shape `[257]`.
     fn short_frame(&mut self, spectrum: &[Complex<f64>]);
 
+    /// After the last frame under 20 ms.
+    fn short_frames_end(&mut self);
+
     /// A frame under 40 ms: its log magnitudes, shape `[513]`, their mean `level`, and its pitch period `lag` in samples.
     fn long_frame(&mut self, logs: &[f64], level: f64, lag: usize);
 
@@ -69,6 +72,8 @@ pub trait Listener {
 impl Listener for () {
     #[inline(always)]
     fn short_frame(&mut self, _: &[Complex<f64>]) {}
+    #[inline(always)]
+    fn short_frames_end(&mut self) {}
     #[inline(always)]
     fn long_frame(&mut self, _: &[f64], _: f64, _: usize) {}
     #[inline(always)]
@@ -149,6 +154,8 @@ impl Dynamic {
                 listener.short_frame(spectrum);
             },
         );
+
+        listener.short_frames_end();
 
         let first = values.len();
         narrow.finish(values);

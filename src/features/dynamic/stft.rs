@@ -6,17 +6,17 @@
 
 use std::f64::consts::PI;
 use std::fmt;
-use std::sync::Arc;
 
 use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
+
+use crate::features::transform::{Buffers, RealTransform};
 
 /// Samples from one frame's centre to the next one's.
 pub const HOP: usize = 160;
 
 /// Plan and window.
 pub struct Stft {
-    fft: Arc<dyn RealToComplex<f64>>,
+    transform: RealTransform<f64>,
     /// Window, without the zeros on either side of it in a frame.
     window: Vec<f64>,
 }
@@ -24,7 +24,7 @@ pub struct Stft {
 impl fmt::Debug for Stft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stft")
-            .field("frame", &self.fft.len())
+            .field("frame", &self.transform.size())
             .field("window", &self.window.len())
             .finish()
     }
@@ -35,25 +35,25 @@ impl Stft {
     pub fn new(size: usize, window: usize) -> Self {
         let hann = |n: usize| 0.5 - 0.5 * (2.0 * PI * n as f64 / window as f64).cos();
         Self {
-            fft: RealFftPlanner::new().plan_fft_forward(size),
+            transform: RealTransform::new(size),
             window: (0..window).map(hann).collect(),
         }
     }
 
     /// Frequency bins of a frame.
     pub fn bins(&self) -> usize {
-        self.fft.len() / 2 + 1
+        self.transform.bins()
     }
 
     /// Hands the spectrum, shape `[bins]`, of each of the `1 + n / 160` frames of `samples` to `visit`.
     #[inline(always)]
     pub fn frames(&self, samples: &[f32], mut visit: impl FnMut(&[Complex<f64>])) {
-        let mut frame = self.fft.make_input_vec();
-        let mut spectrum = self.fft.make_output_vec();
-        let mut work = self.fft.make_scratch_vec();
+        let mut buffers = Buffers::default();
+        self.transform.fit(&mut buffers);
         let half = self.window.len() / 2;
-        let margin = (self.fft.len() - self.window.len()) / 2;
+        let margin = (self.transform.size() - self.window.len()) / 2;
         for index in 0..=samples.len() / HOP {
+            let frame = &mut buffers.frame;
             frame.fill(0.0);
             // The window's part that lies within the samples.
             let before = half.saturating_sub(index * HOP);
@@ -66,10 +66,8 @@ impl Stft {
             for ((out, x), w) in windowed {
                 *out = f64::from(*x) * w;
             }
-            self.fft
-                .process_with_scratch(&mut frame, &mut spectrum, &mut work)
-                .expect("buffers have the plan's lengths");
-            visit(&spectrum);
+            self.transform.forward(&mut buffers);
+            visit(&buffers.spectrum);
         }
     }
 }

@@ -18,6 +18,8 @@ const BINS: usize = FFT_SIZE / 2 + 1;
 const BANDS: [(&str, Range<usize>); 2] = [("low", 8..128), ("high", 128..240)];
 /// Phase bands: from 125 Hz to 1, 2, 4 and 6.25 kHz.
 const PHASE_BANDS: [Range<usize>; 4] = [4..32, 32..64, 64..128, 128..200];
+/// Bins whose phases are described.
+const PHASES: Range<usize> = PHASE_BANDS[0].start..PHASE_BANDS[3].end;
 /// Of the differences in row-major order `[bins][frames]`, every seventh goes into skewness and kurtosis.
 const STEP: usize = 7;
 /// Sums that run side by side in vector registers.
@@ -122,7 +124,7 @@ impl Frame {
 }
 
 /// Advances of the phases over one hop beyond those of sines at the bins' centres, as unit numbers, and the sizes of
-/// their angles.
+/// their angles: of the bins in [`PHASES`], zeros elsewhere.
 #[derive(Debug)]
 struct Advances {
     re: [f64; BINS],
@@ -144,14 +146,15 @@ impl Advances {
     #[inline(always)]
     fn read(&mut self, now: &Frame, before: &Frame, turns: &[[f64; BINS]; 2]) {
         let [turn_re, turn_im] = turns;
-        for bin in 0..BINS {
+        for bin in PHASES {
             let (a, b) = (now.re[bin], now.im[bin]);
             let (c, d) = (before.re[bin], before.im[bin]);
             let (x, y) = (a * c + b * d, b * c - a * d);
             self.re[bin] = x * turn_re[bin] - y * turn_im[bin];
             self.im[bin] = x * turn_im[bin] + y * turn_re[bin];
         }
-        for ((size, re), im) in self.sizes.iter_mut().zip(&self.re).zip(&self.im) {
+        let parts = self.re[PHASES].iter().zip(&self.im[PHASES]);
+        for (size, (re, im)) in self.sizes[PHASES].iter_mut().zip(parts) {
             *size = angle_size(*re, *im);
         }
     }
@@ -223,7 +226,7 @@ impl Texture {
                 }
                 if frame > 0 {
                     advances.read(&now, &before, &self.turns);
-                    for bin in 0..BINS {
+                    for bin in PHASES {
                         over_time_re[bin] += advances.re[bin];
                         over_time_im[bin] += advances.im[bin];
                     }

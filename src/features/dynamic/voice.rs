@@ -1,14 +1,12 @@
 //! The voice's source: cepstral peak prominence, spectral flux and entropy, steadiness of the pitch.
 
 use std::fmt;
-use std::sync::Arc;
-
-use realfft::{ComplexToReal, RealFftPlanner};
 
 use super::distribution::{Distribution, percentile};
 use super::stft::Stft;
 use super::{Listener, RATE};
 use crate::features::logarithm::ln_f64;
+use crate::features::transform::{Buffers, RealTransform};
 
 /// Samples in a frame, 40 ms of them under the window: three periods of a low voice.
 const FFT_SIZE: usize = 1_024;
@@ -51,7 +49,7 @@ pub fn names() -> Vec<String> {
 /// Plans.
 pub struct Voice {
     stft: Stft,
-    inverse: Arc<dyn ComplexToReal<f64>>,
+    inverse: RealTransform<f64>,
 }
 
 impl fmt::Debug for Voice {
@@ -64,7 +62,7 @@ impl Default for Voice {
     fn default() -> Self {
         Self {
             stft: Stft::new(FFT_SIZE, 640),
-            inverse: RealFftPlanner::new().plan_fft_inverse(FFT_SIZE),
+            inverse: RealTransform::new(FFT_SIZE),
         }
     }
 }
@@ -125,9 +123,8 @@ impl Voice {
         let mut magnitudes = [0.0; BINS];
         let mut relative = [0.0; BINS];
         let mut logs = [0.0; BINS];
-        let mut input = self.inverse.make_input_vec();
-        let mut cepstrum = self.inverse.make_output_vec();
-        let mut work = self.inverse.make_scratch_vec();
+        let mut buffers = Buffers::default();
+        self.inverse.fit(&mut buffers);
         self.stft.frames(
             speech,
             #[inline(always)]
@@ -157,12 +154,8 @@ impl Voice {
                 }
                 tracks.entropy.push(sums.entropy());
 
-                for (x, log) in input.iter_mut().zip(&logs) {
-                    *x = (*log).into();
-                }
-                self.inverse
-                    .process_with_scratch(&mut input, &mut cepstrum, &mut work)
-                    .expect("buffers have the plan's lengths and the first and last bin are real");
+                self.inverse.even_inverse(&logs, &mut buffers);
+                let cepstrum = &buffers.frame;
                 let (mut highest, mut lag, mut total) = (-1.0, 0, 0.0);
                 for at in LAGS {
                     let value = cepstrum[at].abs();

@@ -55,7 +55,7 @@ impl Filters {
 
 /// A filter bank laid out to run: of each filter only the bands that it weighs.
 #[derive(Debug, Clone)]
-pub(super) struct Bank {
+pub struct Bank {
     /// First band of each filter, and its weights from there on.
     filters: Vec<(usize, Vec<f32>)>,
     pub(super) levels: Vec<f32>,
@@ -74,29 +74,32 @@ impl Bank {
         }
     }
 
-    /// Replaces `out` by the logarithms of the filters' powers for `frames`, shape `[n][BANDS]`: shape `[n][filters]`.
-    pub(super) fn apply(&self, frames: &[f32], out: &mut Vec<f32>) {
-        wide(
-            #[inline(always)]
-            || self.fill(frames, out),
-        );
+    /// Appends the logarithms of the filters' powers, shape `[filters]`, for a frame of the bands' `powers` to `out`.
+    #[inline(always)]
+    pub fn push(&self, powers: &[f32; BANDS], out: &mut Vec<f32>) {
+        let first = out.len();
+        for (start, weights) in &self.filters {
+            let terms = weights.iter().zip(&powers[*start..]);
+            out.push(terms.map(|(w, power)| w * power).sum::<f32>() + POWER_FLOOR);
+        }
+        out[first..]
+            .iter_mut()
+            .for_each(|value| *value = ln(*value));
     }
 
-    #[inline(always)]
-    fn fill(&self, frames: &[f32], out: &mut Vec<f32>) {
-        let filters = self.filters.len();
-        out.resize(frames.len() / BANDS * filters, 0.0);
-        let rows = out.chunks_exact_mut(filters);
-        let mut powers = [0.0; BANDS];
-        for (frame, row) in frames.chunks_exact(BANDS).zip(rows) {
-            for (power, &x) in powers.iter_mut().zip(frame) {
-                *power = exp(x);
-            }
-            for (value, (first, weights)) in row.iter_mut().zip(&self.filters) {
-                let terms = weights.iter().zip(&powers[*first..]);
-                *value = terms.map(|(w, power)| w * power).sum::<f32>() + POWER_FLOOR;
-            }
-            row.iter_mut().for_each(|value| *value = ln(*value));
-        }
+    /// Appends the same for `frames` of logarithms, shape `[n][BANDS]`: shape `[n][filters]`.
+    pub(super) fn extend(&self, frames: &[f32], out: &mut Vec<f32>) {
+        wide(
+            #[inline(always)]
+            || {
+                let mut powers = [0.0; BANDS];
+                for frame in frames.chunks_exact(BANDS) {
+                    for (power, &x) in powers.iter_mut().zip(frame) {
+                        *power = exp(x);
+                    }
+                    self.push(&powers, out);
+                }
+            },
+        );
     }
 }

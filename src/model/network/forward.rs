@@ -36,8 +36,6 @@ pub struct Runner {
 #[derive(Debug, Default)]
 pub struct RunScratch {
     mean: Vec<f32>,
-    /// What the filters make of the clip, shape `[frames][filters]`.
-    filtered: Vec<f32>,
     /// Each layer's input, and what waits to be pooled behind it.
     frames: Vec<Frames>,
     pools: Vec<Pool>,
@@ -103,26 +101,35 @@ impl Runner {
         })
     }
 
-    /// Windows of a clip's `frames`, shape `[n][bands]`, and their logits: the first starts at the clip's start, the last
+    /// What makes the network's inputs of the bands' powers; `None` where the logarithms of the bands are the inputs.
+    #[must_use]
+    pub fn bank(&self) -> Option<&Bank> {
+        self.filters.as_ref()
+    }
+
+    /// Windows of a clip's `frames`, logarithms of shape `[n][bands]`, and their logits, as
+    /// [`windows_of_inputs`](Self::windows_of_inputs) finds them.
+    #[must_use]
+    pub fn windows(&self, frames: &[f32], scratch: &mut RunScratch) -> Vec<Window> {
+        let Some(bank) = &self.filters else {
+            return self.windows_of_inputs(frames, scratch);
+        };
+        let mut inputs = Vec::with_capacity(frames.len() / self.bands * self.inputs);
+        bank.extend(frames, &mut inputs);
+        self.windows_of_inputs(&inputs, scratch)
+    }
+
+    /// Windows of a clip's `inputs`, shape `[n][inputs]`, and their logits: the first starts at the clip's start, the last
     /// one ends at its end, neighbours overlap by half a window or more. A clip shorter than a window is repeated until
     /// it fills it, and is one window of its own length. None without frames.
     #[must_use]
-    pub fn windows(&self, frames: &[f32], scratch: &mut RunScratch) -> Vec<Window> {
-        let count = frames.len() / self.bands;
+    pub fn windows_of_inputs(&self, inputs: &[f32], scratch: &mut RunScratch) -> Vec<Window> {
+        let count = inputs.len() / self.inputs;
         if count == 0 {
             return Vec::new();
         }
         let length = count.max(self.window);
-        let mut filtered = std::mem::take(&mut scratch.filtered);
-        let inputs = match &self.filters {
-            Some(bank) => {
-                bank.apply(frames, &mut filtered);
-                &filtered
-            }
-            None => frames,
-        };
         self.convolve(inputs, length, scratch);
-        scratch.filtered = filtered;
         let values = &scratch.output;
         let spare = length - self.window;
         let steps = (2 * spare).div_ceil(self.window);
