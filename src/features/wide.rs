@@ -7,7 +7,7 @@
 use fearless_simd::{Level, Simd, dispatch};
 
 /// Runs `work`, compiled for this processor: `work` and what it calls in loops must be `#[inline(always)]`, or it stays as
-/// narrow as it was.
+/// narrow as it was. `sum`, `map` and `extend` of a long iterator are calls too: where they do the work, write a loop.
 #[inline]
 pub fn wide<R>(work: impl FnOnce() -> R) -> R {
     dispatch!(Level::new(), simd => simd.vectorize(work))
