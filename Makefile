@@ -127,7 +127,8 @@ advisories: ## known vulnerabilities of dependencies; needs the network
 	else echo "SKIPPED: advisories (the database cannot be fetched here)"; fi
 
 bench: ## benchmarks of every stage, and the tables and pictures of docs/performance.md
-	$(CARGO) bench
+	@# Benches alone: the harness of every binary would be linked too.
+	$(CARGO) bench --bench '*'
 	benches/page
 
 bench-smoke: ## every benchmark for a moment, and voxproof beside the stack that it replaces: that they run, never how fast

@@ -62,7 +62,7 @@ impl<T: FftNum> RealTransform<T> {
         self.fft.len() + 1
     }
 
-    /// Makes buffers of the transform's size; none are made again for the same size.
+    /// Makes `buffers` of the transform's size; what has it already stays as it is.
     pub fn fit(&self, buffers: &mut Buffers<T>) {
         let zero = Complex::new(T::zero(), T::zero());
         buffers.frame.resize(self.size(), T::zero());
