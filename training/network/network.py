@@ -169,9 +169,9 @@ class Sampler:
         return torch.from_numpy(x), torch.arange(BATCH).remainder(2).float()
 
 
-def autocast():
-    """Convolutions in bfloat16, as the shipped network was trained."""
-    return torch.autocast("cpu", torch.bfloat16)
+def autocast(precision):
+    """Convolutions in bfloat16, as the shipped network was trained, or in 32 bits."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def fit(clips, chosen, args, kind, seed=None):
@@ -189,7 +189,7 @@ def fit(clips, chosen, args, kind, seed=None):
     start, mean = time.time(), None
     for step in range(1, steps + 1):
         x, y = sampler.batch()
-        with autocast():
+        with autocast(args.precision):
             logits = net(x.to(memory_format=torch.channels_last))
         loss = F.binary_cross_entropy_with_logits(logits.float(), y * 0.9 + 0.05)
         loss.backward()
@@ -205,7 +205,7 @@ def fit(clips, chosen, args, kind, seed=None):
 
 
 @torch.no_grad()
-def score(net, sounds, kind):
+def score(net, sounds, kind, precision):
     """P(AI) of each spectrogram: of the mean logit over windows of 2.56 s, at most 1.28 s apart, of a clip normalised
     whole."""
     net.eval()
@@ -217,7 +217,7 @@ def score(net, sounds, kind):
             x = np.concatenate([x] * (WINDOW // len(x) + 1))[:WINDOW]
         windows = max(1, int(np.ceil((len(x) - WINDOW) / HOP)) + 1)
         starts = np.unique(np.linspace(0, len(x) - WINDOW, windows).astype(int))
-        with autocast():
+        with autocast(precision):
             h = net.channels(torch.from_numpy(x[None, None]).to(memory_format=torch.channels_last))
         firsts = [s // kind.stride for s in starts]
         logits = [net.pooled(h[:, :, first : first + frames_of_window]).item() for first in firsts]

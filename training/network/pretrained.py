@@ -35,6 +35,24 @@ def initializers(model):
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
+class Activation(torch.autograd.Function):
+    """max(x, 0.2 x, -0.4) in the place of x, whose gradient needs no more than what it makes: `clamp_min` and `leaky_relu` one
+    after the other keep two copies of each layer, and the gradient of the first takes a third of the time of training."""
+
+    @staticmethod
+    def forward(ctx, x):
+        F.threshold_(F.leaky_relu_(x, SLOPE), LEAST, LEAST)
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(x)
+        return x
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (y,) = ctx.saved_tensors
+        gradient = torch.ops.aten.threshold_backward(gradient, y, LEAST)
+        return torch.ops.aten.leaky_relu_backward(gradient, y, SLOPE, True)
+
+
 class Embedding(nn.Module):
     """[clips][1][frames][32] -> [clips] logits of P(AI)."""
 
@@ -68,8 +86,7 @@ class Embedding(nn.Module):
         for number, (conv, pool) in enumerate(zip(self.convolutions, self.pools)):
             x = conv(x)
             if number + 1 < len(self.convolutions):
-                # The gradient of `clamp_min` would take a third of the time of training.
-                x = F.threshold(F.leaky_relu(x, SLOPE), LEAST, LEAST)
+                x = Activation.apply(x)
             if pool != (1, 1):
                 x = F.max_pool2d(x, pool, pool)
         return x.squeeze(3).float()

@@ -61,7 +61,7 @@ def folds_command(args):
             net = network.fit(clips, learned, args, kind, args.seed + number)
         for place, condition in enumerate(conditions):
             chosen = [clips[i] for i in fold["test"]]
-            scores = network.score(net, [clip.tested[place] for clip in chosen], kind)
+            scores = network.score(net, [clip.tested[place] for clip in chosen], kind, args.precision)
             for clip, p in zip(chosen, scores):
                 label = "ai" if clip.ai else "human"
                 rows.append([fold["protocol"], fold["group"], fold["part"], clip.file, label, repr(p), condition])
@@ -87,6 +87,8 @@ def main():
                            help="what a clip of the second corpus and further ones weighs [default: %(default)s]")
         added.add_argument("--seed", type=int, default=42, help="[default: %(default)s]")
         added.add_argument("--threads", type=int, default=1, help="of PyTorch [default: %(default)s]")
+        added.add_argument("--precision", choices=["bfloat16", "float32"], default="bfloat16",
+                           help="of the convolutions; float32 is faster on some processors with AVX-512 and without AMX [default: %(default)s]")
         return added
 
     c = trainer("fit", fit_command, "train on all clips and write the weights", 4000)
