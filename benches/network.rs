@@ -25,15 +25,8 @@ fn bench(c: &mut Criterion) {
     let (bands, mut bands_scratch) = (Bands::default(), BandsScratch::default());
     let model = Model::embedded("default").expect("an embedded model");
     let runner = model.network().expect("the default has a network");
-    let bank = runner.bank().expect("the default's network has filters");
     let mut fill = |inputs: &mut Vec<f32>| {
-        inputs.clear();
-        bands.powers(
-            black_box(&speech),
-            &mut bands_scratch,
-            #[inline(always)]
-            |powers| bank.push(powers, inputs),
-        );
+        runner.inputs(&bands, black_box(&speech), &mut bands_scratch, inputs);
     };
     let mut inputs = Vec::new();
     let mut scratch = RunScratch::default();

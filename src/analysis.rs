@@ -304,18 +304,7 @@ fn windows(
     let mut all = Vec::new();
     for (index, piece) in samples.chunks(length).enumerate() {
         let inputs = &mut scratch.inputs;
-        match runner.bank() {
-            Some(bank) => {
-                inputs.clear();
-                bands.powers(
-                    piece,
-                    &mut scratch.bands,
-                    #[inline(always)]
-                    |powers| bank.push(powers, inputs),
-                );
-            }
-            None => bands.compute(piece, &mut scratch.bands, inputs),
-        }
+        runner.inputs(bands, piece, &mut scratch.bands, inputs);
         let first = index * length / HOP;
         let found = runner.windows_of_inputs(inputs, &mut scratch.run);
         all.extend(found.into_iter().map(|window| Window {

@@ -27,11 +27,8 @@ pub struct Bands {
     window: Vec<f32>,
 }
 
-/// Buffers of the transform, reused from clip to clip; one for each thread.
-#[derive(Debug, Default)]
-pub struct BandsScratch {
-    buffers: Buffers<f32>,
-}
+/// Memory of the transform, reused from clip to clip; one for each thread.
+pub type BandsScratch = Buffers<f32>;
 
 impl fmt::Debug for Bands {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,20 +58,15 @@ impl Bands {
     pub fn compute(&self, speech: &[f32], scratch: &mut BandsScratch, out: &mut Vec<f32>) {
         out.clear();
         out.reserve(Self::count(speech.len()) * BANDS);
-        wide(
+        self.frames(
+            speech,
+            scratch,
             #[inline(always)]
-            || {
-                self.frames(
-                    speech,
-                    scratch,
-                    #[inline(always)]
-                    |products| {
-                        for product in products.iter_mut() {
-                            *product = 0.5 * ln(*product);
-                        }
-                        out.extend_from_slice(products);
-                    },
-                );
+            |products| {
+                for product in products.iter_mut() {
+                    *product = 0.5 * ln(*product);
+                }
+                out.extend_from_slice(products);
             },
         );
     }
@@ -87,56 +79,66 @@ impl Bands {
         scratch: &mut BandsScratch,
         mut visit: impl FnMut(&[f32; BANDS]),
     ) {
-        wide(
+        self.frames(
+            speech,
+            scratch,
             #[inline(always)]
-            || {
-                self.frames(
-                    speech,
-                    scratch,
-                    #[inline(always)]
-                    |products| {
-                        for product in products.iter_mut() {
-                            *product = product.sqrt();
-                        }
-                        visit(products);
-                    },
-                );
+            |products| {
+                for product in products.iter_mut() {
+                    *product = product.sqrt();
+                }
+                visit(products);
             },
         );
     }
 
     /// Hands to `visit` what each frame's bands are of: the products of the powers of two bins, whose geometric mean is the
-    /// band's power. One logarithm or root for the two is all that is needed.
-    #[inline(always)]
+    /// band's power. One logarithm or root for the two is all that is needed. `visit` is compiled for the processor at hand.
     fn frames(
         &self,
         speech: &[f32],
         scratch: &mut BandsScratch,
         mut visit: impl FnMut(&mut [f32; BANDS]),
     ) {
-        let buffers = &mut scratch.buffers;
-        self.transform.fit(buffers);
-        let mut products = [0.0; BANDS];
-        for index in 0..Self::count(speech.len()) {
-            // The window's part that lies within the samples.
-            let before = (WINDOW / 2).saturating_sub(index * HOP);
-            let start = (index * HOP).saturating_sub(WINDOW / 2);
-            let end = (index * HOP + WINDOW / 2).min(speech.len());
-            let frame = &mut buffers.frame;
-            frame.fill(0.0);
-            let windowed = frame[(FRAME - WINDOW) / 2 + before..]
-                .iter_mut()
-                .zip(&speech[start..end])
-                .zip(&self.window[before..]);
-            for ((out, x), w) in windowed {
-                *out = x * w;
-            }
-            self.transform.forward(buffers);
-            let bins = buffers.spectrum[1..].chunks_exact(2);
-            for (product, pair) in products.iter_mut().zip(bins) {
-                *product = (pair[0].norm_sqr() + FLOOR) * (pair[1].norm_sqr() + FLOOR);
-            }
-            visit(&mut products);
+        self.transform.fit(scratch);
+        wide(
+            #[inline(always)]
+            || {
+                let mut products = [0.0; BANDS];
+                for index in 0..Self::count(speech.len()) {
+                    self.products(index, speech, scratch, &mut products);
+                    visit(&mut products);
+                }
+            },
+        );
+    }
+
+    /// Frame `index` of `speech` as [`frames`](Self::frames) hands it on.
+    #[inline(always)]
+    fn products(
+        &self,
+        index: usize,
+        speech: &[f32],
+        scratch: &mut BandsScratch,
+        products: &mut [f32; BANDS],
+    ) {
+        // The window's part that lies within the samples.
+        let before = (WINDOW / 2).saturating_sub(index * HOP);
+        let start = (index * HOP).saturating_sub(WINDOW / 2);
+        let end = (index * HOP + WINDOW / 2).min(speech.len());
+        let frame = &mut scratch.frame;
+        frame.fill(0.0);
+        let windowed = frame[(FRAME - WINDOW) / 2 + before..]
+            .iter_mut()
+            .zip(&speech[start..end])
+            .zip(&self.window[before..]);
+        for ((out, x), w) in windowed {
+            *out = x * w;
+        }
+        self.transform.forward(scratch);
+        let bins = scratch.spectrum[1..].chunks_exact(2);
+        for (product, pair) in products.iter_mut().zip(bins) {
+            *product = (pair[0].norm_sqr() + FLOOR) * (pair[1].norm_sqr() + FLOOR);
         }
     }
 }

@@ -46,11 +46,8 @@ pub struct Stft {
     precise: OnceLock<Arc<dyn RealToComplex<f64>>>,
 }
 
-/// Working memory of one transform.
-#[derive(Debug, Default)]
-pub struct StftScratch {
-    buffers: Buffers<f32>,
-}
+/// Memory of the transform; one for each thread.
+pub type StftScratch = Buffers<f32>;
 
 impl fmt::Debug for Stft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,15 +84,14 @@ impl Stft {
         scratch: &mut StftScratch,
         power: &mut [f32],
     ) {
-        let buffers = &mut scratch.buffers;
-        self.transform.fit(buffers);
-        self.window_frame(samples, index, &mut buffers.frame);
-        self.transform.forward(buffers);
+        self.transform.fit(scratch);
+        self.window_frame(samples, index, &mut scratch.frame);
+        self.transform.forward(scratch);
         let (bins, padding) = power.split_at_mut(BINS);
         wide(
             #[inline(always)]
             || {
-                for (p, x) in bins.iter_mut().zip(&buffers.spectrum) {
+                for (p, x) in bins.iter_mut().zip(&scratch.spectrum) {
                     *p = x.re * x.re + x.im * x.im;
                 }
             },

@@ -76,12 +76,7 @@ impl<T: FftNum> RealTransform<T> {
     /// Replaces `spectrum` by that of `frame`, of buffers that [`fit`](Self::fit): bins 0 to `size / 2`.
     #[inline]
     pub fn forward(&self, buffers: &mut Buffers<T>) {
-        let Buffers {
-            frame,
-            spectrum,
-            work,
-        } = buffers;
-        let packed = &mut spectrum[..self.fft.len()];
+        let (frame, packed, work) = buffers.packed(self.fft.len());
         for (z, pair) in packed.iter_mut().zip(frame.as_chunks().0) {
             let [re, im] = *pair;
             *z = Complex::new(re, im);
@@ -89,7 +84,7 @@ impl<T: FftNum> RealTransform<T> {
         self.fft.process_with_scratch(packed, work);
         wide(
             #[inline(always)]
-            || self.take_apart(spectrum),
+            || self.take_apart(&mut buffers.spectrum),
         );
     }
 
@@ -117,12 +112,7 @@ impl<T: FftNum> RealTransform<T> {
     /// transform, which is even. What stands in `spectrum` is lost.
     #[inline]
     pub fn even_inverse(&self, bins: &[T], buffers: &mut Buffers<T>) {
-        let Buffers {
-            frame,
-            spectrum,
-            work,
-        } = buffers;
-        let packed = &mut spectrum[..self.fft.len()];
+        let (frame, packed, work) = buffers.packed(self.fft.len());
         wide(
             #[inline(always)]
             || self.put_together(bins, packed),
@@ -165,6 +155,13 @@ pub struct Buffers<T> {
     /// Shape `[size / 2 + 1]`.
     pub spectrum: Vec<Complex<T>>,
     work: Vec<Complex<T>>,
+}
+
+impl<T> Buffers<T> {
+    /// The frame, the `count` complex numbers that the samples are taken for, and the complex transform's own memory.
+    fn packed(&mut self, count: usize) -> (&mut [T], &mut [Complex<T>], &mut [Complex<T>]) {
+        (&mut self.frame, &mut self.spectrum[..count], &mut self.work)
+    }
 }
 
 impl<T> Default for Buffers<T> {

@@ -6,6 +6,7 @@ use super::conv::{Frames, Layer};
 use super::filters::Bank;
 use super::finish::Pool;
 use super::{Network, StoredNetwork};
+use crate::features::bands::{Bands, BandsScratch};
 
 /// Frames of the input that pass through all layers together: few enough that what is between two layers stays in the
 /// processor's cache, enough that a layer's weights are read for many places.
@@ -19,7 +20,7 @@ pub struct Runner {
     layers: Vec<Layer>,
     /// Bands of the spectrogram, and values of a frame of the first layer's input.
     bands: usize,
-    inputs: usize,
+    width: usize,
     filters: Option<Bank>,
     window: usize,
     total_stride: usize,
@@ -88,7 +89,7 @@ impl Runner {
         Ok(Self {
             layers: layers.map(lay_out).collect(),
             bands: usize::from(network.bands),
-            inputs,
+            width: inputs,
             filters,
             window: usize::from(network.window),
             total_stride: outline.total_stride(),
@@ -101,10 +102,25 @@ impl Runner {
         })
     }
 
-    /// What makes the network's inputs of the bands' powers; `None` where the logarithms of the bands are the inputs.
-    #[must_use]
-    pub fn bank(&self) -> Option<&Bank> {
-        self.filters.as_ref()
+    /// Replaces `inputs` by those of the network, shape `[1 + n / 160][inputs]`, for `speech` of `n` samples as
+    /// [`Bands::compute`] takes it.
+    pub fn inputs(
+        &self,
+        bands: &Bands,
+        speech: &[f32],
+        scratch: &mut BandsScratch,
+        inputs: &mut Vec<f32>,
+    ) {
+        let Some(bank) = &self.filters else {
+            return bands.compute(speech, scratch, inputs);
+        };
+        inputs.clear();
+        bands.powers(
+            speech,
+            scratch,
+            #[inline(always)]
+            |powers| bank.push(powers, inputs),
+        );
     }
 
     /// Windows of a clip's `frames`, logarithms of shape `[n][bands]`, and their logits, as
@@ -114,7 +130,7 @@ impl Runner {
         let Some(bank) = &self.filters else {
             return self.windows_of_inputs(frames, scratch);
         };
-        let mut inputs = Vec::with_capacity(frames.len() / self.bands * self.inputs);
+        let mut inputs = Vec::with_capacity(frames.len() / self.bands * self.width);
         bank.extend(frames, &mut inputs);
         self.windows_of_inputs(&inputs, scratch)
     }
@@ -124,7 +140,7 @@ impl Runner {
     /// it fills it, and is one window of its own length. None without frames.
     #[must_use]
     pub fn windows_of_inputs(&self, inputs: &[f32], scratch: &mut RunScratch) -> Vec<Window> {
-        let count = inputs.len() / self.inputs;
+        let count = inputs.len() / self.width;
         if count == 0 {
             return Vec::new();
         }
@@ -149,15 +165,15 @@ impl Runner {
 
     /// Leaves the last layer's output for `length` frames, which repeat `frames`, shape `[n][inputs]`, in `scratch`.
     fn convolve(&self, frames: &[f32], length: usize, scratch: &mut RunScratch) {
-        let count = frames.len() / self.inputs;
+        let count = frames.len() / self.width;
         let mean = &mut scratch.mean;
         mean.clear();
-        mean.resize(self.inputs, 0.0);
+        mean.resize(self.width, 0.0);
         // In blocks, so that a minute's sums stay as exact as a second's.
-        let mut sums = vec![0.0; self.inputs];
-        for block in frames.chunks(BLOCK * self.inputs) {
+        let mut sums = vec![0.0; self.width];
+        for block in frames.chunks(BLOCK * self.width) {
             sums.fill(0.0);
-            for frame in block.chunks_exact(self.inputs) {
+            for frame in block.chunks_exact(self.width) {
                 sums.iter_mut().zip(frame).for_each(|(sum, x)| *sum += x);
             }
             let share = 1.0 / count as f32;
@@ -185,7 +201,7 @@ impl Runner {
         for block in (0..length).step_by(BLOCK) {
             rows.clear();
             for at in block..(block + BLOCK).min(length) {
-                let frame = &frames[at % count * self.inputs..][..self.inputs];
+                let frame = &frames[at % count * self.width..][..self.width];
                 let centred = frame.iter().zip(&*mean);
                 let scaled = centred.map(|(x, mean)| (x - mean) * self.scale);
                 match &self.filters {
@@ -193,7 +209,7 @@ impl Runner {
                     None => rows.extend(scaled),
                 }
             }
-            inputs[0].push(self.level, rows, self.inputs);
+            inputs[0].push(self.level, rows, self.width);
             self.advance(0, inputs, pools, rows, output);
         }
         for (index, layer) in self.layers.iter().enumerate() {
