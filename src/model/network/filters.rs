@@ -55,7 +55,7 @@ impl Filters {
 
 /// A filter bank laid out to run: of each filter only the bands that it weighs.
 #[derive(Debug, Clone)]
-pub struct Bank {
+pub(super) struct Bank {
     /// First band of each filter, and its weights from there on.
     filters: Vec<(usize, Vec<f32>)>,
     pub(super) levels: Vec<f32>,
@@ -76,7 +76,7 @@ impl Bank {
 
     /// Appends the logarithms of the filters' powers, shape `[filters]`, for a frame of the bands' `powers` to `out`.
     #[inline(always)]
-    pub fn push(&self, powers: &[f32; BANDS], out: &mut Vec<f32>) {
+    pub(super) fn push(&self, powers: &[f32; BANDS], out: &mut Vec<f32>) {
         let first = out.len();
         for (start, weights) in &self.filters {
             let terms = weights.iter().zip(&powers[*start..]);

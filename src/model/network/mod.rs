@@ -18,7 +18,7 @@ mod quantise;
 use serde::{Deserialize, Serialize};
 
 use crate::features::bands;
-pub use filters::{Bank, Filters};
+pub use filters::Filters;
 pub use finish::Finish;
 pub use forward::{RunScratch, Runner, Window};
 pub(super) use quantise::NetworkTail;
