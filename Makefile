@@ -163,6 +163,7 @@ FUSE = $(COPIES) $(APART) --weights $(WEIGHTS)
 FUSED = $(FUSE) --scores target/folds/network.csv --scores target/folds/kernel.csv
 SPECTROGRAMS = target/default/corpus.json target/default/corpus.bin
 
+# With what `evaluate` left in models/fusion.json: on new data `make evaluate train`, in this order.
 train: target/default/network.json ## train the embedded models on CLIPS and PACKAGES into models/
 	$(VOXPROOF_QUICK) train $(BOTH) $(KERNEL) --name kernel --out target/default
 	$(VOXPROOF_QUICK) pack-network target/default/network.json --features target/default/kernel.bin \

@@ -20,7 +20,7 @@ Examples:
   voxproof fuse ... --through study --scores network.csv --scores kernel.csv --report models
 
 A fold's scores are added with weights and a calibration that were fitted to the other folds. Writes metrics.json,
-metrics.md and fusion.json, which `voxproof pack-network --fusion` takes.
+metrics.md, report.html and fusion.json, which `voxproof pack-network --fusion` takes.
 Exit status: 0 all clips were used, 1 some could not be, 2 wrong usage.")]
 pub struct FuseArgs {
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub struct FuseArgs {
     /// The evaluations took tested speakers out of training: the report says so
     #[arg(long)]
     disjoint_speakers: bool,
-    /// Folder for metrics.json, metrics.md and fusion.json
+    /// Folder for metrics.json, metrics.md, report.html and fusion.json
     #[arg(long, value_name = "DIR")]
     report: PathBuf,
     /// Write the fused scores to this CSV
