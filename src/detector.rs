@@ -17,7 +17,7 @@ use crate::timings::{Stage, Timings};
 use crate::warnings::{Warning, warnings};
 
 /// A verdict is inconclusive where the probability of its class is below this. Of such verdicts on engines and sources
-/// that were not trained on, two of five are wrong; of the others one of six (`models/MODEL_CARD.md`).
+/// that were not trained on, two of five are wrong; of the others one of ten (`models/MODEL_CARD.md`).
 pub const CONCLUSIVE: f64 = 0.65;
 
 /// The two verdicts.
