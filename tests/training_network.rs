@@ -51,6 +51,7 @@ fn a_short_fit_tells_two_textures_apart_and_repeats_to_the_bit() {
             copies: &[],
             is_ai: i % 2 == 1,
             group: "all",
+            language: "",
         })
         .collect();
     let fitted = |threads: usize| {

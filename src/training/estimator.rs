@@ -136,7 +136,7 @@ pub(super) fn group(clip: &Clip) -> &str {
 }
 
 /// The language of a clip without its region; one name for all whose language nobody knows.
-fn language(clip: &Clip) -> &str {
+pub(super) fn language(clip: &Clip) -> &str {
     match clip.language.split(['-', '_']).next() {
         Some("" | "und" | "unknown") | None => "",
         Some(language) => language,

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::corpus::{Corpus, CorpusOptions, Skipped};
-use super::estimator::group;
+use super::estimator::{group, language};
 use super::protocol::{Fold, Protocol};
 use super::{ProgressFn, TrainingError, in_pool, report};
 
@@ -49,6 +49,8 @@ pub struct ExportedClip {
     pub ai: bool,
     /// Engine family or human source: what sampling is balanced over.
     pub group: String,
+    /// Its language without the region, for evening out the classes within languages; empty where nobody knows it.
+    pub language: String,
     /// Keys of its training copies.
     pub copies: Vec<String>,
     /// Keys of what is tested, one for each condition.
@@ -77,6 +79,7 @@ pub fn export(options: &ExportOptions, progress: ProgressFn) -> Result<Export, T
             file: clip.file.clone(),
             ai: clip.is_ai(),
             group: group(clip).into(),
+            language: language(clip).into(),
             copies: copies.training_keys(&clip.file),
             tested: std::iter::once(clip.file.clone())
                 .chain(copies.through_keys(&clip.file))

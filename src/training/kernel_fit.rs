@@ -16,6 +16,7 @@ use std::fmt;
 use super::TrainingError;
 use super::calibrate;
 use super::kernel_system::System;
+use super::languages::even_out;
 use super::logistic_fit::COVERAGE;
 use super::rng::Rng;
 use super::whitening::{self, Speaker};
@@ -34,8 +35,7 @@ pub struct KernelSettings {
     pub level: f32,
     /// A clip weighs (clips of its family or source) to this power, and the classes weigh alike.
     pub power: f64,
-    /// How far the classes are made to weigh alike within each language, so that a model does not learn a language of
-    /// which it has heard one class more: see [`even_out`]; 0 leaves the weights as they are, 1 is all the way.
+    /// How far the classes are made to weigh alike within each language, 0 to 1: the strength of [`even_out`].
     pub languages: f64,
     /// How far what differs between recordings of one person is shrunk, see [`whitening`]; 0 leaves features as they are.
     pub whitening: f64,
@@ -112,7 +112,13 @@ fn weights(known: &Known, each: usize, settings: &KernelSettings) -> Vec<f64> {
         .collect();
     level(&mut weights, is_ai);
     let spare = SPARE * each as f64;
-    even_out(&mut weights, known, spare, settings.languages);
+    even_out(
+        &mut weights,
+        is_ai,
+        known.languages,
+        spare,
+        settings.languages,
+    );
     level(&mut weights, is_ai);
     weights
 }
@@ -129,27 +135,8 @@ fn level(weights: &mut [f64], is_ai: &[bool]) {
     }
 }
 
-/// Clips of mean weight that a language is taken to have of either class besides its own, when its classes are compared:
-/// a language of three synthetic clips and no human one is not to lose them.
+/// Clips of mean weight that a language is taken to have of either class besides its own, see [`even_out`].
 const SPARE: f64 = 7.0;
-
-/// Takes weight from the class that has more of a language: with the weights `own` and `other` of the classes in it, its
-/// rows are multiplied by `((other + spare) / (own + spare))^strength`.
-fn even_out(weights: &mut [f64], known: &Known, spare: f64, strength: f64) {
-    let mut sums: BTreeMap<&str, [f64; 2]> = BTreeMap::new();
-    for ((weight, &ai), language) in weights.iter().zip(known.is_ai).zip(known.languages) {
-        sums.entry(language).or_default()[usize::from(ai)] += weight;
-    }
-    for ((weight, &ai), language) in weights.iter_mut().zip(known.is_ai).zip(known.languages) {
-        let [human, synthetic] = sums[language].map(|sum| sum + spare);
-        let ratio = if ai {
-            human / synthetic
-        } else {
-            synthetic / human
-        };
-        *weight *= ratio.min(1.0).powf(strength);
-    }
-}
 
 /// Fits all stages to `rows`, shape `[n][features]`, of which `each` in a row belong to one clip. `ends` says where each
 /// group of features ends, see [`crate::features::FeatureSet::group_ends`].

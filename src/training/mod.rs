@@ -28,6 +28,7 @@ pub mod forest_fit;
 pub mod fuse;
 pub mod kernel_fit;
 mod kernel_system;
+mod languages;
 pub mod learning_curve;
 pub mod logistic_fit;
 pub mod manifest;

@@ -23,6 +23,7 @@ STRIDE = 4  # frames of input for one of the last layer
 HOP = 128  # frames from window to window where a clip is scored
 SCALE = 0.5
 LEARNING_RATE, WEIGHT_DECAY, BATCH = 2e-3, 0.05, 32
+LEAST_SHARE = 0.002  # of a class, added to what a language has of it before classes are compared within it
 
 
 def statistics(h):
@@ -140,21 +141,35 @@ def spoil(x, rng, kind):
     return kind.hide(kind.scaled(kind.spectrum(x)), rng)
 
 
+def shares_of_languages(of_class, weights):
+    """Language -> what its clips weigh of a class."""
+    shares = {}
+    for clip, weight in zip(of_class, weights / weights.sum()):
+        shares[clip.language] = shares.get(clip.language, 0.0) + weight
+    return shares
+
+
 class Sampler:
     """Draws batches: half of each class; within a class, an engine family (AI) or a source (human) as often as the
-    root of its number of clips, times the clips' share; half of the crops from clips as recorded, the rest from copies
-    in equal shares."""
+    root of its number of clips, times the clips' share; the class that weighs more in a language is drawn there less often,
+    by the power `languages` of the shares' ratio; half of the crops from clips as recorded, the rest from copies in equal
+    shares."""
 
-    def __init__(self, clips, chosen, rng, kind):
+    def __init__(self, clips, chosen, rng, kind, languages):
         self.rng, self.kind = rng, kind
-        self.classes = []
+        classes = []
         for ai in (False, True):
             of_class = [clips[i] for i in chosen if clips[i].ai == ai]
             if not of_class:
                 raise SystemExit(f"no {'AI' if ai else 'human'} clips are left to train on")
             names, counts = np.unique([clip.group for clip in of_class], return_counts=True)
             weight = dict(zip(names, counts.astype(float) ** -0.5))
-            p = np.cumsum([weight[clip.group] * clip.share for clip in of_class])
+            classes.append((of_class, np.array([weight[clip.group] * clip.share for clip in of_class])))
+        shares = [shares_of_languages(*a_class) for a_class in classes]
+        self.classes = []
+        for (of_class, weights), own, other in zip(classes, shares, shares[::-1]):
+            ratios = [(other.get(c.language, 0.0) + LEAST_SHARE) / (own[c.language] + LEAST_SHARE) for c in of_class]
+            p = np.cumsum(weights * np.minimum(np.power(ratios, languages), 1.0))
             self.classes.append((of_class, p / p[-1]))
 
     def batch(self):
@@ -170,7 +185,7 @@ class Sampler:
 
 
 def autocast(precision):
-    """Convolutions in bfloat16, as the shipped network was trained, or in 32 bits."""
+    """Convolutions in bfloat16, or in 32 bits."""
     return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
 
 
@@ -179,7 +194,7 @@ def fit(clips, chosen, args, kind, seed=None):
     steps, seed = args.steps, args.seed if seed is None else seed
     torch.set_num_threads(args.threads)
     torch.manual_seed(seed)
-    sampler = Sampler(clips, chosen, np.random.default_rng(seed), kind)
+    sampler = Sampler(clips, chosen, np.random.default_rng(seed), kind, args.languages)
     print(f"{len(sampler.classes[1][0])} synthetic and {len(sampler.classes[0][0])} human clips", flush=True)
     net = kind.network().to(memory_format=torch.channels_last).train()
     groups = kind.groups(net)

@@ -10,11 +10,12 @@ BANDS = 128
 
 
 class Clip:
-    """`file`; `ai`; `group`, the engine family or human source; spectrograms, [frames][128] in 1/1024 of a neper of
-    power: `recorded`, its `copies`, and what is `tested`, one for each condition. `share` is what it weighs."""
+    """`file`; `ai`; `group`, the engine family or human source; `language`; spectrograms, [frames][128] in 1/1024 of a neper
+    of power: `recorded`, its `copies`, and what is `tested`, one for each condition. `share` is what it weighs."""
 
     def __init__(self, row, rows, share):
         self.file, self.ai, self.group, self.share = row["file"], row["ai"], row["group"], share
+        self.language = row["language"]
         self.recorded = rows[row["file"]]
         self.copies = [rows[key] for key in row["copies"]]
         self.tested = [rows[key] for key in row["tested"]]

@@ -89,6 +89,8 @@ def main():
         added.add_argument("--threads", type=int, default=1, help="of PyTorch [default: %(default)s]")
         added.add_argument("--precision", choices=["bfloat16", "float32"], default="bfloat16",
                            help="of the convolutions; float32 is faster on some processors with AVX-512 and without AMX [default: %(default)s]")
+        added.add_argument("--languages", type=float, default=0.5,
+                           help="how far classes are made to weigh alike within each language, 0 to 1 [default: %(default)s]")
         return added
 
     c = trainer("fit", fit_command, "train on all clips and write the weights", 4000)

@@ -117,7 +117,7 @@ pub struct EstimatorArgs {
     /// Share of a clip's weight that the clip as recorded has beside its copies, for kernel
     #[arg(long, value_name = "SHARE", default_value_t = KernelSettings::default().recorded, value_parser = share)]
     recorded: f64,
-    /// How far the classes are made to weigh alike within each language, for kernel
+    /// How far the classes are made to weigh alike within each language, for kernel and network
     #[arg(long, value_name = "SHARE", default_value_t = KernelSettings::default().languages, value_parser = share)]
     languages: f64,
     /// What weighs the same in training, for logistic: the two classes, or also the engine families
@@ -152,6 +152,7 @@ impl EstimatorArgs {
                 steps: self.steps as usize,
                 batch: self.batch.into(),
                 average: self.average,
+                languages: self.languages,
                 calibration_folds: self.calibration_folds.unwrap_or(folds).into(),
                 seed,
                 ..NetworkSettings::default()

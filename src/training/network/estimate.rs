@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::super::conditions::{self, RECORDED};
 use super::super::corpus::Corpus;
-use super::super::estimator::group;
+use super::super::estimator::{group, language};
 use super::super::protocol::Fold;
 use super::super::{TrainingError, calibrate};
 use super::architecture::Architecture;
@@ -36,6 +36,7 @@ pub fn fit_to(
         copies: &corpus.copies[index],
         is_ai: corpus.clips[index].is_ai(),
         group: group(&corpus.clips[index]),
+        language: language(&corpus.clips[index]),
     };
     let examples: Vec<Example> = chosen.iter().map(example).collect();
     let architecture = Architecture::of_width(settings.width);

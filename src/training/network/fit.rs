@@ -40,6 +40,8 @@ pub struct NetworkSettings {
     pub batch: usize,
     /// Largest step size.
     pub rate: f64,
+    /// How far the classes are heard alike within each language, 0 to 1: see [`Sampler::new`].
+    pub languages: f64,
     /// Whether weights are averaged over the last fifth of the steps.
     pub average: bool,
     /// Grouped folds whose scores the calibration is fitted to, each with half of the steps; 0 for none: the network's
@@ -56,6 +58,7 @@ impl Default for NetworkSettings {
             steps: 2_400,
             batch: 32,
             rate: 2e-3,
+            languages: 0.5,
             average: false,
             calibration_folds: 0,
             seed: 42,
@@ -84,11 +87,12 @@ impl fmt::Display for NetworkSettings {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(
             f,
-            "width {}, AdamW, one cycle of {} steps up to {}, mini-batches of {} crops of 2.56 s{}, seed {}",
+            "width {}, AdamW, one cycle of {} steps up to {}, mini-batches of {} crops of 2.56 s, the classes evened out within languages by {}{}, seed {}",
             self.width,
             self.steps,
             self.rate,
             self.batch,
+            self.languages,
             if self.average {
                 ", weights averaged over the last fifth"
             } else {
@@ -110,6 +114,8 @@ pub struct Example<'a> {
     pub is_ai: bool,
     /// Engine family or human source.
     pub group: &'a str,
+    /// Its language; the same tag for all whose language is not known.
+    pub language: &'a str,
 }
 
 /// Independent uses of the seed.
@@ -135,7 +141,8 @@ pub fn fit(
     }
     let is_ai: Vec<bool> = examples.iter().map(|example| example.is_ai).collect();
     let groups: Vec<&str> = examples.iter().map(|example| example.group).collect();
-    let sampler = Sampler::new(&is_ai, &groups)?;
+    let languages: Vec<&str> = examples.iter().map(|example| example.language).collect();
+    let sampler = Sampler::new(&is_ai, &groups, &languages, settings.languages)?;
     let decayed = architecture.decayed();
     let mut parameters = initial(architecture, settings.seed);
     let mut net = Net::new(architecture.clone(), batch);

@@ -2,14 +2,19 @@
 //!
 //! Half of it is synthetic. Within a class, a clip is drawn with a probability proportional to `n^-0.5`, where `n` clips
 //! share its engine family or recording source: between all clips alike, where the largest corpus would be most of what
-//! is heard, and all groups alike, where the few clips of a small one would be learnt by heart.
+//! is heard, and all groups alike, where the few clips of a small one would be learnt by heart. The class that is more of a
+//! language is drawn there less often.
 
 use super::super::TrainingError;
+use super::super::languages::even_out;
 use super::super::protocol::counts;
 use super::super::rng::Rng;
 
 /// Probability that a clip is heard as recorded and not as one of its copies.
 const RECORDED: f64 = 0.5;
+
+/// Share of a class that a language is taken to have of it besides its own, see [`even_out`].
+const SPARE: f64 = 0.002;
 
 /// Draws clips.
 #[derive(Debug, Clone)]
@@ -19,17 +24,31 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// For clips of those classes and groups (engine family or human source), shape `[n]`.
+    /// For clips of those classes, groups (engine family or human source) and languages, shape `[n]`; `evened` is how
+    /// far the classes are drawn alike within a language, 0 to 1: the strength of [`even_out`].
     ///
     /// # Errors
     /// [`TrainingError::Fit`] if a class has no clip.
-    pub fn new(is_ai: &[bool], groups: &[&str]) -> Result<Self, TrainingError> {
-        let class = |ai: bool| {
-            let members = || (0..is_ai.len()).filter(move |&i| is_ai[i] == ai);
+    pub fn new(
+        is_ai: &[bool],
+        groups: &[&str],
+        languages: &[&str],
+        evened: f64,
+    ) -> Result<Self, TrainingError> {
+        let mut weights = vec![0.0; is_ai.len()];
+        for ai in [false, true] {
+            let members = || (0..is_ai.len()).filter(|&i| is_ai[i] == ai);
             let sizes = counts(members().map(|i| groups[i]));
+            let root = |i: usize| (sizes[groups[i]] as f64).powf(-0.5);
+            let sum: f64 = members().map(root).sum();
+            members().for_each(|i| weights[i] = root(i) / sum);
+        }
+        even_out(&mut weights, is_ai, languages, SPARE, evened);
+        let class = |ai: bool| {
             let mut total = 0.0;
-            let summed = members().map(|i| {
-                total += (sizes[groups[i]] as f64).powf(-0.5);
+            let members = (0..is_ai.len()).filter(|&i| is_ai[i] == ai);
+            let summed = members.map(|i| {
+                total += weights[i];
                 (i, total)
             });
             summed.collect::<Vec<_>>()
@@ -79,7 +98,7 @@ mod tests {
             })
             .collect();
         let is_ai: Vec<bool> = (0..21).map(|i| i < 20).collect();
-        let sampler = Sampler::new(&is_ai, &groups).unwrap();
+        let sampler = Sampler::new(&is_ai, &groups, &["en"; 21], 0.0).unwrap();
         let mut rng = Rng::new(1, 1);
         let large = (0..30_000)
             .filter(|_| sampler.draw(true, &mut rng) < 16)
@@ -89,7 +108,24 @@ mod tests {
             "{large}"
         );
         assert_eq!(sampler.draw(false, &mut rng), 20);
-        assert!(Sampler::new(&[true], &["large"]).is_err());
+        assert!(Sampler::new(&[true], &["large"], &["en"], 0.0).is_err());
+    }
+
+    #[test]
+    fn classes_are_evened_out_within_languages() {
+        // Half of the synthetic clips are Tamil, which no person speaks here.
+        let is_ai = [true, true, false];
+        let languages = ["ta", "en", "en"];
+        let tamil = |evened: f64| {
+            let sampler = Sampler::new(&is_ai, &["a", "b", "human"], &languages, evened).unwrap();
+            let mut rng = Rng::new(1, 1);
+            let drawn = (0..40_000).filter(|_| sampler.draw(true, &mut rng) == 0);
+            drawn.count() as f64 / 40_000.0
+        };
+        // Weighs the root of 0.002 to 0.502 of its half.
+        let weight = 0.5 * f64::sqrt(0.002 / 0.502);
+        assert!((tamil(0.0) - 0.5).abs() < 0.01);
+        assert!((tamil(0.5) - weight / (weight + 0.5)).abs() < 0.005);
     }
 
     #[test]
