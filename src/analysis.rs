@@ -5,6 +5,8 @@
 //!           |                              +-> features of a set at 16 kHz ------------------------------------+
 //!           +-> features of another set ----------------------------------------------------------------------+
 //! ```
+//!
+//! A clip of more than 12 s goes that way piece by piece, see `src/pieces.rs`.
 
 use std::borrow::Cow;
 use std::time::Instant;
@@ -18,6 +20,7 @@ use crate::features::{Extractor, FeatureError, FeatureVector, MIN_SECONDS, Scrat
 use crate::model::Model;
 use crate::model::network::{RunScratch, Runner, Window};
 use crate::options::Stretches;
+use crate::pieces;
 use crate::timings::{Stage, Timings};
 
 /// Most stretches of a clip, five minutes of the default ones; those of a longer clip lie further apart, so that its time
@@ -74,19 +77,24 @@ pub struct Analysis {
     pub ai_probability: f64,
     /// P(AI) of stretches of the clip; never empty.
     pub segments: Vec<Segment>,
-    /// How far the clip is from the training, see [`Model::outlying`]; `None` where the model cannot tell.
+    /// How far the clip is from the training, see [`Model::outlying`]; `None` where the model cannot tell. The mean over pieces.
     pub outlying: Option<f64>,
-    /// What P(AI) was made of.
-    pub inputs: Inputs,
+    /// What P(AI) was made of, in order: one of a clip judged whole, else one for each piece that features were computed of.
+    /// The weighted mean of their log-odds is the clip's.
+    pub inputs: Vec<Inputs>,
+    /// Whether there were pieces without speech to judge.
+    pub passed_over: bool,
 }
 
-/// What a model's parts made or took of a clip: the inputs of [`Model::fuse`] and [`Model::evidence`].
-#[derive(Debug, Clone, Default, PartialEq)]
+/// What a model's parts made or took of a clip or of pieces: the inputs of [`Model::fuse`] and [`Model::evidence`].
+#[derive(Debug, Clone, PartialEq)]
 pub struct Inputs {
     /// The network's mean logit; `None` without a network.
     pub logit: Option<f64>,
     /// The values of the model's set; `None` without one.
     pub features: Option<FeatureVector>,
+    /// Pieces that these stand for, 1 or more.
+    pub weight: f64,
 }
 
 impl Analyser {
@@ -106,10 +114,12 @@ impl Analyser {
         &self.model
     }
 
-    /// Judges `waveform`. If `stretches` are asked for, the segments are 3 s every second of a clip longer than 4 s, each
-    /// judged as a clip of its own, which takes three to four times as long; more than 300 of them are spread over the
-    /// clip. Otherwise they are what the verdict leaves behind: the network's windows, or of a model of features alone
-    /// the whole clip.
+    /// Judges `waveform`: one of more than 12 s by the mean log-odds of the fewest pieces of equal length, none longer than
+    /// 10 s, if the model [hears pieces](Model::hears_pieces); else whole.
+    ///
+    /// If `stretches` are asked for, the segments are 3 s every second of a clip longer than 4 s, each judged as a clip of its
+    /// own, which takes three to four times as long; more than 300 of them are spread over the clip. Otherwise they are what
+    /// the verdict leaves behind: the network's windows, or of a model of features alone the pieces or the whole clip.
     ///
     /// # Errors
     /// Those of [`Extractor::extract`]; with a network, those of a set at 16 kHz.
@@ -133,7 +143,7 @@ impl Analyser {
         stretches: Option<Stretches>,
         scratch: &mut AnalysisScratch,
     ) -> Result<Analysis, FeatureError> {
-        let mut analysis = self.judge_whole(Cow::Borrowed(waveform), scratch)?;
+        let mut analysis = self.judge_clip(Cow::Borrowed(waveform), scratch)?;
         let seconds = waveform.duration_seconds();
         if let Some(stretches) = stretches {
             let before = scratch.timings;
@@ -156,8 +166,8 @@ impl Analyser {
         Ok(analysis)
     }
 
-    /// Judges `waveform` as [`Analyser::judge`] does without stretches, and takes its memory: of a long recording half as
-    /// much is needed.
+    /// Judges `waveform` as [`Analyser::judge`] does without stretches, and takes its memory: less is needed of one judged
+    /// whole.
     ///
     /// # Errors
     /// As [`Analyser::judge`].
@@ -166,16 +176,34 @@ impl Analyser {
         waveform: Waveform,
         scratch: &mut AnalysisScratch,
     ) -> Result<Analysis, FeatureError> {
-        self.judge_whole(Cow::Owned(waveform), scratch)
+        self.judge_clip(Cow::Owned(waveform), scratch)
     }
 
-    fn judge_whole(
+    fn judge_clip(
         &self,
         waveform: Cow<Waveform>,
         scratch: &mut AnalysisScratch,
     ) -> Result<Analysis, FeatureError> {
+        if self.model.hears_pieces()
+            && pieces::count(waveform.samples().len()) > 1
+            && let Some(analysis) = self.judge_pieces(&waveform, scratch)?
+        {
+            return Ok(analysis);
+        }
+        // Where no piece could be judged, their speech together may be enough; else its fault is the clip's.
+        self.judge_whole(waveform, None, scratch)
+    }
+
+    /// Judges a clip or a piece, whatever its length, whole. `described`, the features of another piece, stand for its own where
+    /// there are any; a model of features alone must not be given them.
+    pub(crate) fn judge_whole(
+        &self,
+        waveform: Cow<Waveform>,
+        described: Option<&FeatureVector>,
+        scratch: &mut AnalysisScratch,
+    ) -> Result<Analysis, FeatureError> {
         if let Some((runner, bands)) = self.model.network().zip(self.bands.as_ref()) {
-            return self.judge_with_network(runner, bands, waveform, scratch);
+            return self.judge_with_network(runner, bands, waveform, described, scratch);
         }
         let extractor = self.extractor.as_ref().expect("a model has a part");
         let started = Instant::now();
@@ -191,10 +219,12 @@ impl Analyser {
                 ai_probability,
             }],
             outlying: self.model.outlying(&features),
-            inputs: Inputs {
+            inputs: vec![Inputs {
                 logit: None,
                 features: Some(features),
-            },
+                weight: 1.0,
+            }],
+            passed_over: false,
         })
     }
 
@@ -234,6 +264,7 @@ impl Analyser {
         runner: &Runner,
         bands: &Bands,
         waveform: Cow<Waveform>,
+        described: Option<&FeatureVector>,
         scratch: &mut AnalysisScratch,
     ) -> Result<Analysis, FeatureError> {
         let seconds = waveform.duration_seconds();
@@ -242,8 +273,9 @@ impl Analyser {
         }
         let started = Instant::now();
         time_domain::analyse(waveform.samples())?;
-        let mut features = None;
-        if let Some(extractor) = self.extractor.as_ref().filter(|e| !e.starts_from_speech()) {
+        let mut features = described.cloned();
+        let extractor = self.extractor.as_ref().filter(|_| features.is_none());
+        if let Some(extractor) = extractor.filter(|e| !e.set().starts_from_speech()) {
             features = Some(extractor.extract(&waveform, &mut scratch.features)?);
         }
         let at_16_khz = match waveform {
@@ -255,34 +287,35 @@ impl Analyser {
             }
         };
         let speech = prepare::prepare_all(at_16_khz)?;
-        if let Some(extractor) = &self.extractor {
+        if let Some(extractor) = extractor {
             features = features.or_else(|| extractor.extract_prepared(&speech));
         }
         let started = scratch.timings.add(Stage::Features, started);
         let windows = windows(runner, bands, &speech, scratch);
 
         let mean = windows.iter().map(|w| w.logit).sum::<f64>() / windows.len() as f64;
-        let fuse = |logit: f64, features: &Option<FeatureVector>| {
-            self.model.fuse(Some(logit), features.as_ref())
-        };
+        let share = self.model.share(features.as_ref());
+        let fuse = |logit: f64| self.model.join(Some(logit), share);
         let segment = |window: &Window| {
             let at = |frame: usize| (speech.offset + frame * HOP) as f64 / f64::from(RATE);
             Segment {
                 start: at(window.start),
                 end: at(window.start + window.frames).min(seconds),
-                ai_probability: fuse(window.logit, &features),
+                ai_probability: fuse(window.logit),
             }
         };
         let analysis = Analysis {
-            ai_probability: fuse(mean, &features),
+            ai_probability: fuse(mean),
             segments: windows.iter().map(segment).collect(),
             outlying: features
                 .as_ref()
                 .and_then(|features| self.model.outlying(features)),
-            inputs: Inputs {
+            inputs: vec![Inputs {
                 logit: Some(mean),
                 features,
-            },
+                weight: 1.0,
+            }],
+            passed_over: false,
         };
         scratch.timings.add(Stage::Model, started);
         Ok(analysis)

@@ -14,7 +14,7 @@ use crate::model::{ArtifactError, Contribution, Evidence, Model, ModelInfo};
 use crate::options::{Detail, Stretches};
 use crate::quality::Gauge;
 use crate::timings::{Stage, Timings};
-use crate::warnings::{Warning, warnings};
+use crate::warnings::{Warning, WarningCode, warnings};
 
 /// A verdict is inconclusive where the probability of its class is below this. Of such verdicts on engines and sources
 /// that were not trained on, two of five are wrong; of the others one of ten (`models/MODEL_CARD.md`).
@@ -56,11 +56,11 @@ pub struct Detection {
     /// Whether P(AI) is within [`CONCLUSIVE`] of neither class: 0.35 to 0.65, wherever the threshold is.
     pub inconclusive: bool,
     /// How far the clip is from what the model was trained on: the share of its values beyond the range of 99 of 100
-    /// training clips, 0.0..=1.0, see [`Model::outlying`]. `None` for a model without such bounds.
+    /// training clips, 0.0..=1.0, see [`Model::outlying`]; the mean over pieces. `None` for a model without such bounds.
     pub out_of_distribution: Option<f64>,
     /// Scores of stretches of the clip, in order. Where they were asked for, 3 s every second of a clip longer than 4 s,
     /// of a shorter one the whole clip; a stretch without speech has none. Otherwise a network's windows (2.56 s, at
-    /// least half of it shared with the next), or the whole clip.
+    /// least half of it shared with the next of the same piece), or pieces, or the whole clip.
     pub segments: Vec<Segment>,
     /// What makes the verdict less certain; empty where no detail was asked for.
     pub warnings: Vec<Warning>,
@@ -247,6 +247,10 @@ impl Detector {
     /// Judges one clip: the bytes of a whole audio file in any accepted container. There are no warnings, and the
     /// segments are what the verdict leaves behind at no cost.
     ///
+    /// A clip of up to 12 s is judged whole. A longer one is cut into the fewest pieces of equal length of which none is
+    /// longer than 10 s, and its P(AI) is that of the mean log-odds of the pieces; those without speech to judge are passed
+    /// over. A model of the set `classic` alone judges whole whatever the length, see [`Model::hears_pieces`].
+    ///
     /// # Errors
     /// The bytes are no audio, cannot be decoded, or carry too little or too much to judge.
     pub fn detect(&self, bytes: &[u8]) -> Result<Detection, DetectError> {
@@ -323,7 +327,17 @@ impl Detector {
         }
         let analysis = analysis?;
         let (classification, confidence) = self.classify(analysis.ai_probability);
-        let warnings = measured.map(|measured| warnings(&measured, analysis.outlying));
+        let warnings = measured.map(|measured| {
+            let mut warnings = warnings(&measured, analysis.outlying);
+            if analysis.passed_over {
+                warnings.push(WarningCode::PassedOver.into());
+            }
+            warnings
+        });
+        let evidence = |inputs: &Inputs| {
+            let found = (self.analyser.model()).evidence(inputs.logit, inputs.features.as_ref());
+            found.map(|evidence| (evidence, inputs.weight))
+        };
         let detection = Detection {
             classification,
             confidence,
@@ -336,8 +350,12 @@ impl Detector {
             evidence: if detail == Detail::None {
                 None
             } else {
-                let Inputs { logit, features } = analysis.inputs;
-                self.analyser.model().evidence(logit, features.as_ref())
+                let of_pieces: Vec<_> = analysis.inputs.iter().filter_map(evidence).collect();
+                Evidence::mean(
+                    of_pieces
+                        .iter()
+                        .map(|(evidence, weight)| (evidence, *weight)),
+                )
             },
         };
         Ok((detection, timings))

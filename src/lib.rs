@@ -25,6 +25,7 @@ pub mod http;
 pub mod language;
 pub mod model;
 pub mod options;
+mod pieces;
 pub mod quality;
 pub mod recording;
 mod rounding;

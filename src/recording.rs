@@ -7,12 +7,12 @@ use std::time::Duration;
 use crate::audio::{self, DecodeLimits, SAMPLE_RATE, Waveform};
 use crate::detector::{DetectError, Detection, Detector, inconclusive};
 use crate::features::FeatureError;
-use crate::model::{Calibration, Evidence};
+use crate::model::{Evidence, MeanLogOdds};
 use crate::options::Detail;
 use crate::warnings::WarningCode;
 
-/// A recording up to this long is judged whole, as a synchronous call judges it: 10 minutes, in samples.
-const WHOLE: usize = 600 * SAMPLE_RATE as usize;
+/// A recording up to this long is judged at once, as a synchronous call judges it: 10 minutes, in samples.
+const AT_ONCE: usize = 600 * SAMPLE_RATE as usize;
 
 /// Length of the pieces of a longer one: a minute, in samples. The last is half to one and a half of that.
 const PIECE: usize = 60 * SAMPLE_RATE as usize;
@@ -20,22 +20,13 @@ const PIECE: usize = 60 * SAMPLE_RATE as usize;
 /// Longest recording that is judged at all.
 const LONGEST: Duration = Duration::from_secs(12 * 3600);
 
-/// Probabilities are kept this far from 0 and 1 before their logarithms are taken.
-const EDGE: f64 = 1e-12;
-
-/// Log-odds of a P(AI), finite.
-pub(crate) fn log_odds(ai_probability: f64) -> f64 {
-    let p = ai_probability.clamp(EDGE, 1.0 - EDGE);
-    (p / (1.0 - p)).ln()
-}
-
 impl Detector {
     /// Judges a recording of up to 12 hours, with warnings and segments.
     ///
-    /// One of up to 10 minutes has the verdict of [`Detector::detect_with_segments`]. A longer one is judged in pieces of
-    /// a minute: its P(AI) is that of the mean log-odds of the pieces, weighted by their segments, which are what the pieces'
-    /// verdicts leave behind. Pieces without speech to judge are passed over,
-    /// with a warning that says so.
+    /// One of up to 10 minutes has the verdict of [`Detector::detect_with_segments`]. A longer one is judged a minute at a
+    /// time, each minute as [`Detector::detect`] judges a clip, in pieces of its own: P(AI) is that of the mean log-odds of
+    /// the minutes, weighted by their segments, which are what their verdicts leave behind: as many as there is speech in
+    /// the pieces that were judged. Minutes and pieces without speech to judge are passed over, with a warning that says so.
     ///
     /// # Errors
     /// As [`Detector::detect`]; where no piece could be judged, the first one's fault.
@@ -65,15 +56,16 @@ struct Pieces<'a> {
     samples: Vec<f32>,
     /// Samples judged.
     judged: usize,
-    /// Log-odds of the pieces, times their weights.
-    sum: f64,
+    /// Of the pieces that could be judged.
+    mean: MeanLogOdds,
     /// Shares of values far from the training, times the same weights.
     outlying: f64,
     /// What spoke for and against in the pieces, with the same weights.
     evidence: Vec<(Evidence, f64)>,
-    weight: f64,
     /// The pieces so far, as one detection.
     joined: Option<Detection>,
+    /// Whether there was a piece, or a part of one, without speech to judge.
+    passed_over: bool,
     fault: Option<FeatureError>,
 }
 
@@ -83,18 +75,18 @@ impl<'a> Pieces<'a> {
             detector,
             samples: Vec::new(),
             judged: 0,
-            sum: 0.0,
+            mean: MeanLogOdds::default(),
             outlying: 0.0,
             evidence: Vec::new(),
-            weight: 0.0,
             joined: None,
+            passed_over: false,
             fault: None,
         }
     }
 
     fn push(&mut self, block: &[f32]) {
         self.samples.extend_from_slice(block);
-        if self.judged == 0 && self.samples.len() <= WHOLE {
+        if self.judged == 0 && self.samples.len() <= AT_ONCE {
             return;
         }
         let mut taken = 0;
@@ -115,16 +107,21 @@ impl<'a> Pieces<'a> {
         let mut found = match self.detector.judge_waveform(piece, Detail::Warnings) {
             Ok(found) => found,
             Err(fault) => {
+                self.passed_over = true;
                 self.fault.get_or_insert(fault);
                 return;
             }
         };
         let weight = found.segments.len() as f64;
-        self.sum += log_odds(found.ai_probability) * weight;
+        self.mean.add(found.ai_probability, weight);
         self.outlying += found.out_of_distribution.unwrap_or(0.0) * weight;
         self.evidence
             .extend(found.evidence.take().map(|evidence| (evidence, weight)));
-        self.weight += weight;
+        found.warnings.retain(|warning| {
+            let passed_over = warning.code == WarningCode::PassedOver;
+            self.passed_over |= passed_over;
+            !passed_over
+        });
         found.segments.iter_mut().for_each(|s| s.shift(start));
         match &mut self.joined {
             None => self.joined = Some(found),
@@ -145,17 +142,17 @@ impl<'a> Pieces<'a> {
             return self.detector.judge_waveform(rest, Detail::Segments);
         }
         self.judge(rest);
-        let Some(mut joined) = self.joined else {
+        let Some((mut joined, ai_probability)) = self.joined.zip(self.mean.ai_probability()) else {
             return Err(self.fault.unwrap_or(FeatureError::Silent));
         };
-        joined.ai_probability = Calibration::LOG_ODDS.probability(self.sum / self.weight);
+        joined.ai_probability = ai_probability;
         (joined.classification, joined.confidence) = self.detector.classify(joined.ai_probability);
         joined.inconclusive = inconclusive(joined.ai_probability);
         joined.out_of_distribution = joined
             .out_of_distribution
-            .map(|_| self.outlying / self.weight);
+            .map(|_| self.outlying / self.mean.weight());
         joined.evidence = Evidence::mean(self.evidence.iter().map(|(e, weight)| (e, *weight)));
-        if self.fault.is_some() {
+        if self.passed_over {
             joined.warnings.push(WarningCode::PassedOver.into());
         }
         joined.duration_seconds = self.judged as f64 / f64::from(SAMPLE_RATE);

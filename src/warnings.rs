@@ -28,13 +28,13 @@ pub enum WarningCode {
     Noisy,
     /// Unlike the clips that the model has learned from.
     OutOfDistribution,
-    /// Parts of a long recording were passed over: they hold no speech that could be judged.
+    /// Pieces or minutes of a long recording were passed over: they hold no speech that could be judged.
     PassedOver,
 }
 
 impl WarningCode {
     /// All codes of a clip, in the order in which an answer lists them. [`WarningCode::PassedOver`], which only a recording of
-    /// more than ten minutes has, comes after them.
+    /// more than 12 s has, comes after them.
     pub const ALL: &'static [Self] = &[
         Self::Short,
         Self::BandLimited,
@@ -76,7 +76,7 @@ impl WarningCode {
                 "This does not sound like the speech that the model has learned from, as music, noise or several voices at once do not: the verdict means little."
             }
             Self::PassedOver => {
-                "Minutes of this recording hold no speech that could be judged and were passed over: the verdict is about the rest."
+                "Parts of this recording hold no speech that could be judged and were passed over: the verdict is about the rest."
             }
         }
     }

@@ -17,8 +17,9 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use voxproof::Detector;
-use voxproof::audio::{DecodeLimits, SAMPLE_RATE, decode, resample};
-use voxproof::http::Server;
+use voxproof::audio::{DecodeLimits, SAMPLE_RATE, Waveform, decode, resample};
+use voxproof::http::{Judge, Server};
+use voxproof::model::log_odds;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -62,15 +63,30 @@ async fn connect(server: &Running, query: &str, key: &str) -> Result<Socket, Err
     connect_async(request).await.map(|(socket, _)| socket)
 }
 
-/// Samples of a clip as a caller at this rate sends them.
-fn pcm(rate: u32) -> Vec<u8> {
+/// Samples of 16 bits of a clip at this rate.
+fn samples(rate: u32) -> Vec<i16> {
     let clip = decode(&file(AI), &DecodeLimits::default()).unwrap();
     let samples = resample(clip.samples(), SAMPLE_RATE, rate);
     let whole = |x: &f32| (x * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16;
-    samples
-        .iter()
-        .flat_map(|x| whole(x).to_le_bytes())
-        .collect()
+    samples.iter().map(whole).collect()
+}
+
+/// As a caller at this rate sends them.
+fn pcm(rate: u32) -> Vec<u8> {
+    bytes(&samples(rate))
+}
+
+fn bytes(samples: &[i16]) -> Vec<u8> {
+    samples.iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+/// P(AI) of these samples as of a clip.
+fn alone(samples: &[i16], rate: u32) -> f64 {
+    let samples: Vec<f32> = samples.iter().map(|&x| f32::from(x) / 32_768.0).collect();
+    let waveform = Waveform::new(resample(&samples, rate, SAMPLE_RATE));
+    let detector = Detector::embedded().unwrap();
+    let judged = Judge::judge_waveform(&detector, waveform).unwrap();
+    judged.ai_probability
 }
 
 /// What the server says until it closes, and the code that it closes with.
@@ -110,20 +126,42 @@ async fn a_call_has_running_verdicts_and_a_last_word() {
         assert_eq!(code, 1000);
         let (last, running) = said.split_last().unwrap();
         assert!(running.len() as f64 >= seconds - 3.0, "{said:?}");
+        // What is known meanwhile is the mean of the windows, the last word is the verdict on the sound as a clip.
         let mut sum = 0.0;
-        for verdict in running {
+        for (so_far, verdict) in (1..).zip(running) {
             assert_eq!(verdict["type"], "verdict");
-            let p = verdict["window"]["ai_probability"].as_f64().unwrap();
-            sum += (p / (1.0 - p)).ln();
+            sum += log_odds(verdict["window"]["ai_probability"].as_f64().unwrap());
+            let call = log_odds(verdict["ai_probability"].as_f64().unwrap());
+            assert!((call - sum / f64::from(so_far)).abs() < 1e-9);
         }
         assert_eq!(last["type"], "final");
         assert!((last["seconds"].as_f64().unwrap() - seconds).abs() < 1e-9);
-        let mean = sum / running.len() as f64;
-        let expected = 1.0 / (1.0 + (-mean).exp());
+        let expected = alone(&samples(rate), rate);
         assert!((last["ai_probability"].as_f64().unwrap() - expected).abs() < 1e-9);
         assert!(last["model"].as_str().unwrap().starts_with("default/"));
         assert!(["AI_GENERATED", "HUMAN"].contains(&last["classification"].as_str().unwrap()));
     }
+}
+
+#[tokio::test]
+async fn the_last_word_on_a_long_call_is_the_mean_log_odds_of_its_pieces() {
+    let server = start(None).await;
+    let clip = samples(8_000);
+    let sound: Vec<i16> = clip.iter().copied().cycle().take(23 * 8_000).collect();
+    let messages = bytes(&sound).chunks(16_000).map(<[u8]>::to_vec).collect();
+    let (said, code) = call(&server, "rate=8000", messages).await;
+    assert_eq!(code, 1000);
+    let (last, running) = said.split_last().unwrap();
+    assert_eq!(running.len(), 21);
+    let (piece, rest) = sound.split_at(10 * 8_000);
+    let piece = 10.0 * log_odds(alone(piece, 8_000));
+    let expected = (piece + 13.0 * log_odds(alone(rest, 8_000))) / 23.0;
+    let found = |verdict: &Value| log_odds(verdict["ai_probability"].as_f64().unwrap());
+    assert!((found(last) - expected).abs() < 1e-9, "{last}");
+    // Before it, the first piece and the windows that end behind it, each for a second.
+    let windows = running[8..].iter().map(|v| found(&v["window"]));
+    let expected = (piece + windows.sum::<f64>()) / 23.0;
+    assert!((found(&running[20]) - expected).abs() < 1e-9);
 }
 
 #[tokio::test]

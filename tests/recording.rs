@@ -105,6 +105,10 @@ fn silence_within_is_passed_over_and_silence_alone_is_a_fault() {
     let mut expected = codes(&alone);
     expected.push(WarningCode::PassedOver);
     assert_eq!(codes(&found), expected);
+    // Half a minute of silence is a part of a minute that is judged: said once, and at the end too.
+    samples.extend(vec![0.0; 30 * RATE]);
+    samples.extend(&voice);
+    assert_eq!(codes(&judged(&detector, &samples)), expected);
 
     let silence = detector.detect_recording(&wav(&vec![0.0; 630 * RATE]));
     assert_eq!(silence, Err(DetectError::Features(FeatureError::Silent)));

@@ -73,6 +73,12 @@ impl FeatureSet {
         }
     }
 
+    /// Whether the set needs of a waveform its speech at 16 kHz alone: [`Extractor::extract_prepared`] knows it.
+    #[must_use]
+    pub fn starts_from_speech(self) -> bool {
+        matches!(self, FeatureSet::Dynamic | FeatureSet::Artefact)
+    }
+
     /// The set of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|s| s.name() == name)
@@ -216,12 +222,6 @@ impl Extractor {
             set: self.set,
             values,
         })
-    }
-
-    /// Whether the set needs of a waveform its speech at 16 kHz alone: [`Extractor::extract_prepared`] knows it.
-    #[must_use]
-    pub fn starts_from_speech(&self) -> bool {
-        matches!(self.stages, Stages::Dynamic(_) | Stages::Artefact(_))
     }
 
     /// What [`Extractor::extract`] finds in a waveform whose `speech` is prepared already: neither resampled nor trimmed

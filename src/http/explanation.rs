@@ -50,7 +50,7 @@ fn because(code: WarningCode) -> &'static str {
         WarningCode::BandLimited => "nothing is heard above 6.5 kHz",
         WarningCode::Clipped => "the peaks are cut off or levelled",
         WarningCode::Noisy => "there is noise close beneath the speech",
-        WarningCode::PassedOver => "some minutes hold no speech and were passed over",
+        WarningCode::PassedOver => "parts without speech were passed over",
         WarningCode::OutOfDistribution => {
             "it does not sound like the speech that the model has learned from"
         }

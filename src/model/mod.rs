@@ -12,6 +12,7 @@ pub mod figures;
 mod forest;
 pub mod kernel;
 mod logistic;
+mod mean;
 mod mlp;
 pub mod network;
 mod pipeline;
@@ -27,6 +28,7 @@ pub use evidence::{Contribution, Evidence};
 pub use forest::{CompileError, Forest, TreeNode};
 pub use kernel::Kernel;
 pub use logistic::Logistic;
+pub use mean::{MeanLogOdds, log_odds};
 pub use mlp::{Layer, Mlp};
 pub use network::{Conv, Network};
 pub use pipeline::{Bounds, Calibration, Pipeline};
@@ -268,6 +270,17 @@ impl Model {
         self.network.as_ref().map(|network| &network.part)
     }
 
+    /// Whether a recording of more than 12 s is judged in pieces: where there is a network, or a set of statistics of speech
+    /// (`dynamic`, `artefact`), both of which learned what clips of seconds are like. `classic` is the set of the replaced stack,
+    /// which describes a file whole, and `channel` one of files: models of these alone judge whole, and answer as that stack did.
+    #[must_use]
+    pub fn hears_pieces(&self) -> bool {
+        self.network.is_some()
+            || self
+                .feature_set()
+                .is_some_and(FeatureSet::starts_from_speech)
+    }
+
     /// What is known of the model.
     #[must_use]
     pub fn info(&self) -> &ModelInfo {
@@ -323,13 +336,22 @@ impl Model {
                 return features.part.pipeline.probability(&vector.values);
             }
         }
-        let log_odds = scored.map_or(0.0, |(features, vector)| {
+        self.join(logit, self.share(features))
+    }
+
+    /// What a vector of [`Model::feature_set`] adds to the sum that is calibrated: its weighted log-odds, 0 without one.
+    pub(crate) fn share(&self, features: Option<&FeatureVector>) -> f64 {
+        let scored = self.features.as_ref().zip(features);
+        scored.map_or(0.0, |(features, vector)| {
             features.weight * features.part.pipeline.log_odds(&vector.values)
-        });
+        })
+    }
+
+    /// [`Model::fuse`] of a `logit` and the [`Model::share`] of features, which so is computed once for many logits. For
+    /// models with a network, or an ensemble's calibration.
+    pub(crate) fn join(&self, logit: Option<f64>, share: f64) -> f64 {
         let logit = self.network.as_ref().zip(logit);
-        let sum = logit.map_or(log_odds, |(network, logit)| {
-            network.weight * logit + log_odds
-        });
+        let sum = logit.map_or(share, |(network, logit)| network.weight * logit + share);
         self.calibration
             .unwrap_or(Calibration::LOG_ODDS)
             .probability(sum)

@@ -124,7 +124,8 @@ pub fn score(
     })
 }
 
-/// The corpus and P(AI) of each clip, from features that a table holds or is to hold.
+/// The corpus and P(AI) of each clip, from features that a table holds or is to hold: those of the whole clip, whereas the
+/// detector judges more than 12 s in pieces.
 fn from_features(
     model: &Model,
     set: FeatureSet,

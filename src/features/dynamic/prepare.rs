@@ -14,7 +14,7 @@ pub const MAX_SECONDS: f64 = 60.0;
 /// Samples in a frame whose level is measured.
 const FRAME: usize = 512;
 /// Frames below this share of the loudest frame's RMS are silence (-30.5 dB).
-const SILENCE: f64 = 0.03;
+pub const SILENCE: f64 = 0.03;
 /// Samples left before and after what is not silent: 50 ms.
 const MARGIN: usize = 800;
 /// Level of the largest sample.

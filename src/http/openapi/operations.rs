@@ -67,7 +67,7 @@ fn detect() -> Operation {
         "verdicts",
         "detect",
         "Judge one clip",
-        "Up to 10 minutes of audio; at least 1 s of it. The container is recognised by its content.",
+        "Up to 10 minutes of audio; at least 1 s of it. The container is recognised by its content. More than 12 s are judged in the fewest pieces of equal length, at most 10 s: P(AI) of the mean log-odds of those with speech. Models of the set `classic` alone judge whole.",
     )
     .parameter("query", "detail", json!({"type": "boolean", "default": false}), "The full verdict with segments, warnings and timings, in place of class and confidence alone.")
     .parameter("query", "language", schema("LanguageName"), "The language of a body that has no place for it.")
@@ -123,7 +123,7 @@ fn stream() -> Operation {
         "verdicts",
         "stream",
         "Judge a call in progress",
-        "A WebSocket (HTTP/1.1). Send sound as binary messages and the text `end` at the end; verdicts come as text, JSON objects of the schema StreamMessage, about once a second of sound. Pages, which cannot set headers of a WebSocket, offer the subprotocols `voxproof` and `voxproof.key.` followed by the key in base64 for addresses, without padding.",
+        "A WebSocket (HTTP/1.1). Send sound as binary messages and the text `end` at the end; verdicts come as text, JSON objects of the schema StreamMessage, about once a second of sound. They are made of windows of 3 s, in whose place come pieces of 10 s as they are complete, and at the end what is left. Pages, which cannot set headers of a WebSocket, offer the subprotocols `voxproof` and `voxproof.key.` followed by the key in base64 for addresses, without padding.",
     )
     .parameter("query", "format", json!({"enum": ["pcm", "mp3", "opus"], "default": "pcm"}), "Samples of 16 bits, little-endian, mono, messages of up to 512 KiB; MP3 frames, cut into messages anywhere; or one Opus packet a message. Of the last two up to 16 KiB a message.")
     .parameter("query", "rate", json!({"enum": [8000, 16_000, 48_000]}), "Samples a second of pcm, where it is needed; MP3 and Opus tell theirs.")
