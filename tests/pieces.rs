@@ -1,6 +1,7 @@
 //! A recording longer than the clips that models learned from is judged in pieces.
 
 mod audio_support;
+mod model_support;
 
 use voxproof::analysis::{Analyser, Analysis, AnalysisScratch};
 use voxproof::audio::{self, DecodeLimits, SAMPLE_RATE, Waveform};
@@ -260,23 +261,17 @@ fn a_model_of_the_replaced_stack_s_features_judges_whole() {
 fn a_model_of_speech_features_alone_judges_six_pieces_at_most() {
     let count = FeatureSet::Dynamic.names().len();
     let weight = |i: usize| (i % 7) as f64 * 0.01 - 0.03;
+    let estimator = Estimator::Logistic(Logistic {
+        weights: (0..count).map(weight).collect(),
+        bias: 0.1,
+    });
     let artifact = Payload {
-        name: "tiny".into(),
-        version: "1".into(),
         features: FeatureSet::Dynamic.name().into(),
-        training_data: "none".into(),
-        settings: "by hand".into(),
-        threshold: 0.5,
         scaler: Scaler {
             mean: vec![0.0; count],
             scale: vec![10.0; count],
         },
-        estimator: Estimator::Logistic(Logistic {
-            weights: (0..count).map(weight).collect(),
-            bias: 0.1,
-        }),
-        bounds: None,
-        calibration: None,
+        ..model_support::payload(estimator)
     };
     let model = Model::from_bytes(&encode(&artifact).unwrap()).unwrap();
     let analyser = Analyser::new(model);

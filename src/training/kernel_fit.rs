@@ -10,15 +10,15 @@
 //! the "subset of regressors" (Poggio and Girosi, "Networks for approximation and learning", Proc. IEEE 78, 1990). Leaving
 //! a fold out of it takes the fold's part out of `P' W P`: the scores that the calibration is fitted on cost little.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::TrainingError;
 use super::calibrate;
 use super::kernel_system::System;
-use super::languages::even_out;
 use super::logistic_fit::COVERAGE;
 use super::rng::Rng;
+use super::weights::weights;
 use super::whitening::{self, Speaker};
 use crate::model::{Bounds, Estimator, Kernel, Pipeline, Scaler, Whitened, kernel, whitened};
 
@@ -35,7 +35,7 @@ pub struct KernelSettings {
     pub level: f32,
     /// A clip weighs (clips of its family or source) to this power, and the classes weigh alike.
     pub power: f64,
-    /// How far the classes are made to weigh alike within each language, 0 to 1: the strength of [`even_out`].
+    /// How far the classes are made to weigh alike within each language, 0 to 1: the strength of [`weights`].
     pub languages: f64,
     /// How far what differs between recordings of one person is shrunk, see [`whitening`]; 0 leaves features as they are.
     pub whitening: f64,
@@ -97,45 +97,7 @@ pub struct Known<'a> {
     pub speakers: &'a [Speaker<'a>],
 }
 
-/// Weight of each row, shape `[n]`: mean 1, both classes alike, within a class (rows of the group)^power each, then the
-/// classes evened out within languages.
-fn weights(known: &Known, each: usize, settings: &KernelSettings) -> Vec<f64> {
-    let Known { is_ai, groups, .. } = *known;
-    let mut counts = BTreeMap::new();
-    for key in is_ai.iter().zip(groups) {
-        *counts.entry(key).or_insert(0.0) += 1.0;
-    }
-    let mut weights: Vec<f64> = is_ai
-        .iter()
-        .zip(groups)
-        .map(|key| f64::powf(counts[&key], settings.power))
-        .collect();
-    level(&mut weights, is_ai);
-    let spare = SPARE * each as f64;
-    even_out(
-        &mut weights,
-        is_ai,
-        known.languages,
-        spare,
-        settings.languages,
-    );
-    level(&mut weights, is_ai);
-    weights
-}
-
-/// Scales weights to a mean of 1, both classes alike.
-fn level(weights: &mut [f64], is_ai: &[bool]) {
-    let mut sums = [0.0; 2];
-    for (weight, &ai) in weights.iter().zip(is_ai) {
-        sums[usize::from(ai)] += weight;
-    }
-    let half = is_ai.len() as f64 / 2.0;
-    for (weight, &ai) in weights.iter_mut().zip(is_ai) {
-        *weight *= half / sums[usize::from(ai)];
-    }
-}
-
-/// Clips of mean weight that a language is taken to have of either class besides its own, see [`even_out`].
+/// Clips of mean weight that a language is taken to have of either class besides its own, see [`weights`].
 const SPARE: f64 = 7.0;
 
 /// Fits all stages to `rows`, shape `[n][features]`, of which `each` in a row belong to one clip. `ends` says where each
@@ -172,7 +134,14 @@ pub fn fit(
         speakers,
         ..
     } = *known;
-    let mut weights = weights(known, each, settings);
+    let mut weights = weights(
+        known.is_ai,
+        known.groups,
+        known.languages,
+        settings.power,
+        SPARE * each as f64,
+        settings.languages,
+    );
     let chosen = landmarks(&weights, each, settings);
     // Copies share their clip's weight, so that lambda means the same with and without them.
     if each > 1 {

@@ -28,7 +28,6 @@ pub mod forest_fit;
 pub mod fuse;
 pub mod kernel_fit;
 mod kernel_system;
-mod languages;
 pub mod learning_curve;
 pub mod logistic_fit;
 pub mod manifest;
@@ -46,6 +45,7 @@ pub mod splice;
 pub mod summary;
 pub mod table;
 pub mod warning_rates;
+mod weights;
 pub mod whitening;
 
 use std::path::{Path, PathBuf};

@@ -6,14 +6,16 @@
 //! language is drawn there less often.
 
 use super::super::TrainingError;
-use super::super::languages::even_out;
-use super::super::protocol::counts;
 use super::super::rng::Rng;
+use super::super::weights::weights;
 
 /// Probability that a clip is heard as recorded and not as one of its copies.
 const RECORDED: f64 = 0.5;
 
-/// Share of a class that a language is taken to have of it besides its own, see [`even_out`].
+/// Clips of a group to this power are what one of them weighs.
+const POWER: f64 = -0.5;
+
+/// Share of a class that a language is taken to have of it besides its own, see [`weights`].
 const SPARE: f64 = 0.002;
 
 /// Draws clips.
@@ -25,7 +27,7 @@ pub struct Sampler {
 
 impl Sampler {
     /// For clips of those classes, groups (engine family or human source) and languages, shape `[n]`; `evened` is how
-    /// far the classes are drawn alike within a language, 0 to 1: the strength of [`even_out`].
+    /// far the classes are drawn alike within a language, 0 to 1: the strength of [`weights`].
     ///
     /// # Errors
     /// [`TrainingError::Fit`] if a class has no clip.
@@ -35,15 +37,9 @@ impl Sampler {
         languages: &[&str],
         evened: f64,
     ) -> Result<Self, TrainingError> {
-        let mut weights = vec![0.0; is_ai.len()];
-        for ai in [false, true] {
-            let members = || (0..is_ai.len()).filter(|&i| is_ai[i] == ai);
-            let sizes = counts(members().map(|i| groups[i]));
-            let root = |i: usize| (sizes[groups[i]] as f64).powf(-0.5);
-            let sum: f64 = members().map(root).sum();
-            members().for_each(|i| weights[i] = root(i) / sum);
-        }
-        even_out(&mut weights, is_ai, languages, SPARE, evened);
+        // A class weighs half of all clips.
+        let spare = SPARE * is_ai.len() as f64 / 2.0;
+        let weights = weights(is_ai, groups, languages, POWER, spare, evened);
         let class = |ai: bool| {
             let mut total = 0.0;
             let members = (0..is_ai.len()).filter(|&i| is_ai[i] == ai);
