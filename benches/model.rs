@@ -33,7 +33,7 @@ fn bench(c: &mut Criterion) {
             b.iter(|| {
                 turn = (turn + 1) % vectors.len();
                 // Of a model with a network, without what the network takes.
-                let logit = model.network().map(|_| 0.5);
+                let logit = model.networks().map(|_| 0.5);
                 model.fuse(logit, Some(black_box(&vectors[turn])))
             });
         });

@@ -1,4 +1,4 @@
-//! The embedded default's network over 10 s of speech: its input, its layers, and the verdict from the waveform.
+//! The embedded default's networks over 10 s of speech: their inputs, their layers, and the verdict from the waveform.
 //!
 //!     cargo bench --bench network
 
@@ -7,10 +7,10 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use voxproof::analysis::{Analyser, AnalysisScratch};
 use voxproof::audio::{Waveform, resample};
-use voxproof::features::bands::{Bands, BandsScratch};
+use voxproof::features::bands::Bands;
 use voxproof::features::dynamic::{RATE, prepare};
 use voxproof::model::Model;
-use voxproof::model::network::RunScratch;
+use voxproof::model::network::NetworksScratch;
 
 fn bench(c: &mut Criterion) {
     let mut state = 7_u32;
@@ -22,20 +22,18 @@ fn bench(c: &mut Criterion) {
         })
         .collect();
     let speech = prepare::prepare(&resample(&samples, 22_050, RATE)).expect("speech");
-    let (bands, mut bands_scratch) = (Bands::default(), BandsScratch::default());
+    let bands = Bands::default();
     let model = Model::embedded("default").expect("an embedded model");
-    let runner = model.network().expect("the default has a network");
-    let mut fill = |inputs: &mut Vec<f32>| {
-        runner.inputs(&bands, black_box(&speech), &mut bands_scratch, inputs);
-    };
-    let mut inputs = Vec::new();
-    let mut scratch = RunScratch::default();
+    let networks = model.networks().expect("the default has networks");
+    let mut scratch = NetworksScratch::default();
     let mut group = c.benchmark_group("network, 10 s");
-    group.bench_function("inputs", |b| b.iter(|| fill(&mut inputs)));
+    group.bench_function("inputs", |b| {
+        b.iter(|| networks.hear(&bands, black_box(&speech), &mut scratch));
+    });
     // Not left to the bench above: a filter may skip it.
-    fill(&mut inputs);
+    networks.hear(&bands, &speech, &mut scratch);
     group.bench_function("layers and windows", |b| {
-        b.iter(|| runner.windows_of_inputs(black_box(&inputs), &mut scratch));
+        b.iter(|| black_box(networks.windows(&mut scratch)));
     });
     let analyser = Analyser::new(model.clone());
     let (waveform, mut scratch) = (Waveform::new(samples), AnalysisScratch::default());

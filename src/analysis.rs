@@ -14,11 +14,11 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::audio::{SAMPLE_RATE, Waveform, resample, resample_in_place};
-use crate::features::bands::{Bands, BandsScratch};
+use crate::features::bands::Bands;
 use crate::features::dynamic::{RATE, Speech, prepare, stft::HOP};
 use crate::features::{Extractor, FeatureError, FeatureVector, MIN_SECONDS, Scratch, time_domain};
 use crate::model::Model;
-use crate::model::network::{RunScratch, Runner, Window};
+use crate::model::network::{Networks, NetworksScratch, Window};
 use crate::options::Stretches;
 use crate::pieces;
 use crate::timings::{Stage, Timings};
@@ -37,14 +37,11 @@ pub struct Analyser {
     bands: Option<Bands>,
 }
 
-/// Working memory of an analysis, reused from clip to clip; one for each thread. The network's part is about 2 MB.
+/// Working memory of an analysis, reused from clip to clip; one for each thread. The networks' part is about 3 MB.
 #[derive(Debug, Default)]
 pub struct AnalysisScratch {
     features: Scratch,
-    bands: BandsScratch,
-    /// What the network takes of a piece, shape `[frames][inputs]`.
-    inputs: Vec<f32>,
-    run: RunScratch,
+    networks: NetworksScratch,
     /// What each stage took, summed up until it is taken.
     pub(crate) timings: Timings,
 }
@@ -103,7 +100,7 @@ impl Analyser {
     pub fn new(model: Model) -> Self {
         Self {
             extractor: model.feature_set().map(Extractor::new),
-            bands: model.network().map(|_| Bands::default()),
+            bands: model.networks().map(|_| Bands::default()),
             model,
         }
     }
@@ -202,8 +199,8 @@ impl Analyser {
         described: Option<&FeatureVector>,
         scratch: &mut AnalysisScratch,
     ) -> Result<Analysis, FeatureError> {
-        if let Some((runner, bands)) = self.model.network().zip(self.bands.as_ref()) {
-            return self.judge_with_network(runner, bands, waveform, described, scratch);
+        if let Some((networks, bands)) = self.model.networks().zip(self.bands.as_ref()) {
+            return self.judge_with_networks(networks, bands, waveform, described, scratch);
         }
         let extractor = self.extractor.as_ref().expect("a model has a part");
         let started = Instant::now();
@@ -259,9 +256,9 @@ impl Analyser {
 
     /// The verdict is that of the windows' mean logit; a part of features has one score for the clip, and adds it to each
     /// window's.
-    fn judge_with_network(
+    fn judge_with_networks(
         &self,
-        runner: &Runner,
+        networks: &Networks,
         bands: &Bands,
         waveform: Cow<Waveform>,
         described: Option<&FeatureVector>,
@@ -291,7 +288,7 @@ impl Analyser {
             features = features.or_else(|| extractor.extract_prepared(&speech));
         }
         let started = scratch.timings.add(Stage::Features, started);
-        let windows = windows(runner, bands, &speech, scratch);
+        let windows = windows(networks, bands, &speech, scratch);
 
         let mean = windows.iter().map(|w| w.logit).sum::<f64>() / windows.len() as f64;
         let share = self.model.share(features.as_ref());
@@ -325,7 +322,7 @@ impl Analyser {
 /// Windows of `speech`, their starts in frames of the whole. Speech of more than a minute is cut into the fewest pieces
 /// of equal length that are not longer, and each is judged as a clip, with its own mean of the bands.
 fn windows(
-    runner: &Runner,
+    networks: &Networks,
     bands: &Bands,
     speech: &Speech,
     scratch: &mut AnalysisScratch,
@@ -336,10 +333,9 @@ fn windows(
     let length = samples.len().div_ceil(pieces).next_multiple_of(HOP);
     let mut all = Vec::new();
     for (index, piece) in samples.chunks(length).enumerate() {
-        let inputs = &mut scratch.inputs;
-        runner.inputs(bands, piece, &mut scratch.bands, inputs);
+        networks.hear(bands, piece, &mut scratch.networks);
         let first = index * length / HOP;
-        let found = runner.windows_of_inputs(inputs, &mut scratch.run);
+        let found = networks.windows(&mut scratch.networks);
         all.extend(found.into_iter().map(|window| Window {
             start: first + window.start,
             ..window

@@ -129,7 +129,7 @@ impl Analyser {
             }
             // Its share of the six, as far as we have come; what was silent leaves its place to the next one.
             let described = joined.inputs.len() * pieces.len() < (index + 1) * DESCRIBED;
-            if !described && self.model().network().is_none() {
+            if !described && self.model().networks().is_none() {
                 continue;
             }
             let start = piece.start as f64 / f64::from(SAMPLE_RATE);

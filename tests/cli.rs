@@ -84,6 +84,20 @@ fn the_network_of_an_artifact_is_packed_anew() {
         serde_json::from_str(stdout(&both)).unwrap_or_else(|_| panic!("{}", stderr(&both)));
     assert_eq!(both["features"], "bands + classic");
 
+    // Several networks, without a fusion in equal shares.
+    let twice = voxproof(&[
+        "pack-network",
+        alone,
+        alone,
+        "--name",
+        "twice",
+        "--out",
+        folder.to_str().expect("UTF-8"),
+    ]);
+    let info: Value =
+        serde_json::from_str(stdout(&twice)).unwrap_or_else(|_| panic!("{}", stderr(&twice)));
+    assert_eq!(info["features"], "bands");
+    assert_eq!(info["estimator"], "networks");
     for (weights, expected) in [
         ("models/classic.bin", "no network in it"),
         (HUMAN, "expected value"),

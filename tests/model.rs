@@ -288,7 +288,7 @@ fn embedded_models_are_sound_and_named_as_they_say() {
             set,
             values: vec![0.0; set.names().len()],
         });
-        let p = model.fuse(model.network().map(|_| 0.0), features.as_ref());
+        let p = model.fuse(model.networks().map(|_| 0.0), features.as_ref());
         assert!((0.0..=1.0).contains(&p));
     }
 }

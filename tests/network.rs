@@ -483,7 +483,7 @@ fn filters_and_what_follows_layers_come_back_from_an_artifact() {
     whole.network = Some(NetworkPart::new(&network, 1.0).unwrap());
     let bytes = encode_ensemble(&whole).unwrap();
     assert_eq!(bytes[8], 4);
-    let taken = NetworkPart::from_artifact(&bytes, 1.0).unwrap();
+    let taken = NetworkPart::from_artifact(&bytes).unwrap().remove(0);
     assert_eq!(Some(&taken), whole.network.as_ref());
     let frames = Draws(5).many(600 * BANDS, 3.0);
     let windows = Runner::of_stored(&taken.network)
@@ -508,6 +508,102 @@ fn filters_and_what_follows_layers_come_back_from_an_artifact() {
         serde_json::from_value::<Network>(json).unwrap(),
         filtered_network()
     );
+}
+
+/// Convolutions over time alone: the first one's kernel spans all bands.
+fn time_delay_network() -> Network {
+    let mut draws = Draws(23);
+    Network {
+        layers: vec![
+            draws.conv([5, BANDS], [1, 1], [2, 0], [1, 24]),
+            draws.conv([3, 1], [2, 1], [1, 0], [24, 20]),
+            draws.conv([3, 1], [2, 1], [1, 0], [20, 32]),
+        ],
+        ..served()
+    }
+}
+
+#[test]
+fn a_kernel_over_all_bands_is_that_of_the_definition() {
+    let network = rounded(&time_delay_network());
+    assert_eq!(network.defect(), None);
+    let frames = Draws(6).many(700 * BANDS, 3.0);
+    let found = Runner::new(&network)
+        .unwrap()
+        .windows(&frames, &mut RunScratch::default());
+    let expected = naive(&network, &frames);
+    assert_eq!(found.len(), expected.len());
+    for (window, (start, logit)) in found.iter().zip(expected) {
+        assert_eq!(window.start, start);
+        assert!((window.logit - logit).abs() < 2e-4 * (1.0 + logit.abs()));
+    }
+}
+
+#[test]
+fn networks_beside_each_other_add_up_and_come_back_from_an_artifact() {
+    let clip = waveform(7.0, 0.0);
+    let alone = |network: &Network| {
+        let mut whole = ensemble(Some(1.0), None);
+        whole.network = Some(NetworkPart::new(network, 1.0).unwrap());
+        judge(&whole, &clip, false)
+    };
+    let networks = [filtered_network(), time_delay_network()];
+    let mut both = ensemble(Some(1.0), Some(0.4));
+    both.network = Some(NetworkPart::new(&networks[0], 0.6).unwrap());
+    both.further = vec![NetworkPart::new(&networks[1], 0.3).unwrap()];
+    let bytes = encode_ensemble(&both).unwrap();
+    assert_eq!(bytes[8], 5);
+    let parts = NetworkPart::from_artifact(&bytes).unwrap();
+    assert_eq!(
+        parts[..1],
+        both.network.clone().into_iter().collect::<Vec<_>>()
+    );
+    assert_eq!(parts[1..], both.further);
+    let loaded = Model::from_bytes(&bytes).unwrap();
+    assert_eq!(loaded.info().estimator, "networks + logistic");
+    assert_eq!(loaded.info().features, "bands + dynamic");
+
+    // Each alone carries the offset once, and so does the sum; the windows are the same.
+    let found = judge(&both, &clip, false);
+    let parts = [alone(&networks[0]), alone(&networks[1])];
+    let features = log_odds(judge(&ensemble(None, Some(1.0)), &clip, false).ai_probability);
+    for (index, segment) in found.segments.iter().enumerate() {
+        let [first, second] = [0, 1].map(|part: usize| &parts[part].segments[index]);
+        assert_eq!((segment.start, segment.end), (first.start, first.end));
+        assert_eq!((segment.start, segment.end), (second.start, second.end));
+        let [first, second] = [first, second].map(|s| log_odds(s.ai_probability) + 0.4);
+        let expected = 0.6 * first + 0.3 * second + 0.4 * (features + 0.4) - 0.4;
+        assert!((log_odds(segment.ai_probability) - expected).abs() < 1e-3);
+    }
+
+    type Change = fn(&mut Ensemble);
+    let changes: [(Change, &str); 5] = [
+        (
+            |e| e.further[0].network.window = 128,
+            "windows of 256 and of 128 frames",
+        ),
+        (|e| e.further[0].weight = -1.0, "weight -1"),
+        (|e| e.further = vec![e.further[0].clone(); 8], "9 networks"),
+        (|e| e.network = None, "as many layers"),
+        (
+            |e| {
+                e.further[0].network.layers.pop();
+            },
+            "head has 64 weights",
+        ),
+    ];
+    for (change, named) in changes {
+        let mut bad = both.clone();
+        change(&mut bad);
+        let error = model(&bad).unwrap_err().to_string();
+        assert!(error.contains(named), "'{error}' does not say '{named}'");
+    }
+    let mut damaged = bytes.clone();
+    for at in (0..bytes.len()).step_by(211) {
+        damaged[at] ^= 0x10;
+        assert!(Model::from_bytes(&damaged).is_err(), "byte {at}");
+        damaged[at] ^= 0x10;
+    }
 }
 
 /// A model of both parts, or of one.
@@ -538,6 +634,7 @@ fn ensemble(network: Option<f64>, features: Option<f64>) -> Ensemble {
             slope: 0.7,
             offset: -0.4,
         },
+        further: Vec::new(),
     }
 }
 

@@ -168,9 +168,7 @@ fn grouped_scores_calibrate_a_network_that_is_served() {
         ("network", "bands")
     );
     let probability = |sound: &Spectrogram| {
-        let windows = model
-            .network()
-            .unwrap()
+        let windows = model.networks().unwrap().runners()[0]
             .windows(&sound.logs(), &mut RunScratch::default());
         let mean = windows.iter().map(|window| window.logit).sum::<f64>() / windows.len() as f64;
         model.fuse(Some(mean), None)

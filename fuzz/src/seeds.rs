@@ -422,9 +422,17 @@ fn artifacts() -> Vec<Seed> {
                 weight: 1.0,
             }),
             calibration,
+            further: Vec::new(),
         };
-        for (version, network) in [(3, network()), (4, pooling_network())] {
-            ensemble.network = Some(NetworkPart::new(&network, 0.4).expect("a network"));
+        let part = |network: &Network| NetworkPart::new(network, 0.4).expect("a network");
+        let (plain, pooling) = (part(&network()), part(&pooling_network()));
+        for (version, first, further) in [
+            (3, &plain, None),
+            (4, &pooling, None),
+            (5, &pooling, Some(plain.clone())),
+        ] {
+            ensemble.network = Some(first.clone());
+            ensemble.further = further.into_iter().collect();
             let artifact = encode_ensemble(&ensemble).expect("an artifact");
             seeds.push(seed(kind, version, &artifact));
         }

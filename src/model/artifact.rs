@@ -12,7 +12,8 @@
 //! Version 2 is version 1 followed by the optional bounds and the optional calibration. A payload
 //! that has neither is written as version 1, so that models from before them keep their bytes.
 //! Version 3 holds an [`Ensemble`] in the payload's place. Version 4 is version 3 followed by a network's filters and what
-//! follows its layers; a network that has ReLUs alone is written as version 3.
+//! follows its layers; a network that has ReLUs alone is written as version 3. Version 5 has further networks, each with the
+//! same, behind what version 4 has of the first.
 //!
 //! Damage is found with the CRC: it takes a fraction of a millisecond, where a SHA-256 of a
 //! megabyte without SHA instructions takes several and would eat the budget of a cold start. The
@@ -21,23 +22,25 @@
 use sha2::{Digest, Sha256};
 use wincode::{SchemaRead, SchemaWrite};
 
-use super::network::NetworkTail;
+use super::network::{NetworkTail, StoredNetwork};
 use super::{
-    ArtifactError, Boosting, Bounds, Calibration, Ensemble, Forest, Kernel, Logistic, Mlp, Scaler,
-    Whitened,
+    ArtifactError, Boosting, Bounds, Calibration, Ensemble, Forest, Kernel, Logistic, Mlp,
+    NetworkPart, Scaler, Whitened,
 };
 use crate::hex::hex;
 
 /// First bytes of every artifact.
 pub const MAGIC: [u8; 8] = *b"VOXPROOF";
 /// Newest version of the layout; this build reads it and every older one.
-pub const FORMAT_VERSION: u32 = 4;
+pub const FORMAT_VERSION: u32 = 5;
 /// The layout of a pipeline without bounds and calibration.
 const PLAIN_VERSION: u32 = 1;
 /// The layout of a pipeline with them.
 const TAIL_VERSION: u32 = 2;
 /// The layout of an ensemble whose network has ReLUs alone.
 const ENSEMBLE_VERSION: u32 = 3;
+/// The layout of an ensemble whose only network has filters, or more than ReLUs.
+const FINISH_VERSION: u32 = 4;
 /// Length of the header in bytes.
 pub const HEADER_BYTES: usize = 56;
 /// Where the CRC stands in the header.
@@ -151,6 +154,9 @@ impl Estimator {
     }
 }
 
+/// What version 5 has behind the ensemble: what version 4 has of the first network, and each further one with its own.
+type Further = (Option<NetworkTail>, Vec<(NetworkPart, NetworkTail)>);
+
 /// What version 2 has behind the payload.
 type Tail = (Option<Bounds>, Option<Calibration>);
 
@@ -159,7 +165,7 @@ type Tail = (Option<Bounds>, Option<Calibration>);
 pub(super) enum Stored {
     /// Versions 1 and 2.
     Pipeline(Payload),
-    /// Version 3.
+    /// Versions 3 to 5.
     Ensemble(Ensemble),
 }
 
@@ -188,16 +194,22 @@ pub fn encode(payload: &Payload) -> Result<Vec<u8>, ArtifactError> {
 pub fn encode_ensemble(ensemble: &Ensemble) -> Result<Vec<u8>, ArtifactError> {
     let unwritable = |e: wincode::WriteError| ArtifactError::Undecodable(e.to_string());
     let mut body = wincode::serialize(ensemble).map_err(unwritable)?;
-    let tail = ensemble
-        .network
-        .as_ref()
-        .and_then(|part| part.network.tail());
-    let version = match tail {
-        Some(tail) => {
-            body.extend(wincode::serialize(&tail).map_err(unwritable)?);
-            FORMAT_VERSION
-        }
-        None => ENSEMBLE_VERSION,
+    let network = ensemble.network.as_ref().map(|part| &part.network);
+    let version = if !ensemble.further.is_empty() {
+        let further = ensemble.further.iter();
+        let further: Further = (
+            network.map(StoredNetwork::tail),
+            further
+                .map(|part| (part.clone(), part.network.tail()))
+                .collect(),
+        );
+        body.extend(wincode::serialize(&further).map_err(unwritable)?);
+        FORMAT_VERSION
+    } else if let Some(network) = network.filter(|network| network.needs_tail()) {
+        body.extend(wincode::serialize(&network.tail()).map_err(unwritable)?);
+        FINISH_VERSION
+    } else {
+        ENSEMBLE_VERSION
     };
     Ok(seal(version, body))
 }
@@ -266,11 +278,21 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Stored, String), ArtifactError> {
             let mut rest = body;
             let mut ensemble: Ensemble =
                 wincode::deserialize_from(&mut rest).map_err(unreadable)?;
-            let tail: NetworkTail = wincode::deserialize_exact(rest).map_err(unreadable)?;
-            let part = ensemble.network.as_mut();
-            if !part.is_some_and(|part| part.network.take_tail(tail)) {
+            let (tail, further): Further = if version == FINISH_VERSION {
+                let tail = wincode::deserialize_exact(rest).map_err(unreadable)?;
+                (Some(tail), Vec::new())
+            } else {
+                wincode::deserialize_exact(rest).map_err(unreadable)?
+            };
+            let first = ensemble.network.as_mut().zip(tail);
+            let mut fits = first.is_some_and(|(part, tail)| part.network.take_tail(tail));
+            for (mut part, tail) in further {
+                fits &= part.network.take_tail(tail);
+                ensemble.further.push(part);
+            }
+            if !fits {
                 return Err(ArtifactError::Unsound(
-                    "what follows the network's layers is not of as many layers".into(),
+                    "what follows a network's layers is not of as many layers".into(),
                 ));
             }
             Stored::Ensemble(ensemble)

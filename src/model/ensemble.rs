@@ -3,11 +3,11 @@
 use wincode::{SchemaRead, SchemaWrite};
 
 use super::artifact::{self, Stored};
-use super::network::{Network, Runner, StoredNetwork};
+use super::network::{Network, Networks, Runner, StoredNetwork};
 use super::{ArtifactError, Bounds, Calibration, Estimator, Pipeline, Scaler};
 use crate::features::FeatureSet;
 
-/// What an artifact of format version 3 or 4 holds. At least one part is present.
+/// What an artifact of format version 3, 4 or 5 holds. At least one part is present.
 #[derive(Debug, Clone, PartialEq, SchemaWrite, SchemaRead)]
 pub struct Ensemble {
     /// Name by which the model is selected, for example `default`.
@@ -26,6 +26,9 @@ pub struct Ensemble {
     pub features: Option<FeaturePart>,
     /// What makes a probability of the weighted sum.
     pub calibration: Calibration,
+    /// Networks beside the first one, over windows of the same length; of format version 5, behind all else.
+    #[wincode(skip)]
+    pub further: Vec<NetworkPart>,
 }
 
 /// A network's share in an [`Ensemble`].
@@ -88,6 +91,31 @@ impl SetPipeline {
     }
 }
 
+impl Ensemble {
+    /// Its networks, in their order.
+    fn into_networks(self) -> Vec<NetworkPart> {
+        self.network.into_iter().chain(self.further).collect()
+    }
+
+    /// Loads the networks, which weigh together what their weights sum up to; `None` where there is none.
+    pub(super) fn networks(&self) -> Result<Option<Weighted<Networks>>, ArtifactError> {
+        let parts: Vec<_> = self.network.iter().chain(&self.further).collect();
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        let weights: Vec<_> =
+            (parts.iter().map(|part| checked(part.weight))).collect::<Result<_, _>>()?;
+        let runners = parts.iter().map(|part| Runner::of_stored(&part.network));
+        let networks = runners
+            .collect::<Result<_, _>>()
+            .and_then(|runners| Networks::new(runners, &weights));
+        Ok(Some(Weighted {
+            part: networks.map_err(ArtifactError::Unsound)?,
+            weight: weights.iter().sum(),
+        }))
+    }
+}
+
 impl NetworkPart {
     /// The part, its weights rounded to 8 bits.
     ///
@@ -100,31 +128,22 @@ impl NetworkPart {
         })
     }
 
-    /// The network of an `artifact` of format version 3 or 4, as `voxproof pack-network` writes it: its 8 bits are taken over
-    /// as they are.
+    /// The networks of an `artifact` of format version 3 or above, as `voxproof pack-network` writes it, with their weights in
+    /// it: their 8 bits are taken over as they are.
     ///
     /// # Errors
     /// The [`ArtifactError`] that says what is wrong with the bytes, or that there is no network in them.
-    pub fn from_artifact(artifact: &[u8], weight: f64) -> Result<Self, ArtifactError> {
-        match artifact::decode(artifact)?.0 {
-            Stored::Ensemble(Ensemble {
-                network: Some(part),
-                ..
-            }) => Ok(Self {
-                network: part.network,
-                weight,
-            }),
-            _ => Err(ArtifactError::Unsound(
+    pub fn from_artifact(artifact: &[u8]) -> Result<Vec<Self>, ArtifactError> {
+        let parts = match artifact::decode(artifact)?.0 {
+            Stored::Ensemble(ensemble) => ensemble.into_networks(),
+            Stored::Pipeline(_) => Vec::new(),
+        };
+        if parts.is_empty() {
+            return Err(ArtifactError::Unsound(
                 "there is no network in it, only a model of features".into(),
-            )),
+            ));
         }
-    }
-
-    pub(super) fn load(&self) -> Result<Weighted<Runner>, ArtifactError> {
-        Ok(Weighted {
-            part: Runner::of_stored(&self.network).map_err(ArtifactError::Unsound)?,
-            weight: checked(self.weight)?,
-        })
+        Ok(parts)
     }
 }
 

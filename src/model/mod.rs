@@ -1,7 +1,7 @@
 //! Feature vector, bands or both -> calibrated probability that the speech is synthetic.
 //!
 //! A model is an artifact: a [`Scaler`], then an [`Estimator`], as `voxproof train` writes it; or an
-//! [`Ensemble`] of a [`network`] over bands and such a pipeline, or of one of them. The ones that
+//! [`Ensemble`] of one [`network`] or more over bands and such a pipeline, or of one of them. The ones that
 //! ship are embedded into the binary, and verified when they are loaded.
 
 mod artifact;
@@ -39,7 +39,7 @@ use crate::features::{FeatureSet, FeatureVector};
 use artifact::Stored;
 use ensemble::{SetPipeline, Weighted};
 use evidence::Reference;
-use network::Runner;
+use network::Networks;
 
 /// The embedded artifacts by name, the default one first.
 const EMBEDDED: &[(&str, &[u8])] = &[
@@ -53,7 +53,7 @@ const EMBEDDED_NAMES: &[&str] = &[EMBEDDED[0].0, EMBEDDED[1].0];
 #[derive(Debug, Clone)]
 pub struct Model {
     info: ModelInfo,
-    network: Option<Weighted<Runner>>,
+    network: Option<Weighted<Networks>>,
     features: Option<Weighted<SetPipeline>>,
     /// What makes a probability of the weighted sum; absent where a pipeline is all there is and has its own.
     calibration: Option<Calibration>,
@@ -69,9 +69,9 @@ pub struct ModelInfo {
     pub name: String,
     /// Version; a new training is a new version.
     pub version: String,
-    /// What it scores: the name of a feature set, `bands` for a network, or both: `bands + artefact`.
+    /// What it scores: the name of a feature set, `bands` for networks, or both: `bands + artefact`.
     pub features: String,
-    /// Kind of estimator, for example `random-forest` or `network + logistic`.
+    /// Kind of estimator, for example `random-forest` or `networks + kernel`.
     pub estimator: String,
     /// Settings of the training, for example `200 trees, depth at most 20, ...`.
     pub settings: String,
@@ -219,13 +219,16 @@ impl Model {
         sha256: String,
         bytes: usize,
     ) -> Result<Self, ArtifactError> {
-        let network = ensemble.network.map(|part| part.load()).transpose()?;
+        let network = ensemble.networks()?;
         let features = ensemble.features.map(FeaturePart::load).transpose()?;
         let mut inputs = Vec::new();
         let mut estimators = Vec::new();
-        if network.is_some() {
+        if let Some(networks) = &network {
             inputs.push("bands");
-            estimators.push("network");
+            estimators.push(match networks.part.runners() {
+                [_] => "network",
+                _ => "networks",
+            });
         }
         if let Some(features) = &features {
             inputs.push(features.part.set.name());
@@ -264,9 +267,9 @@ impl Model {
         self.features.as_ref().map(|features| features.part.set)
     }
 
-    /// The network that the model has, if it has one: it takes the [`bands`](crate::features::bands) of a clip.
+    /// The networks that the model has, if it has any: they take the [`bands`](crate::features::bands) of a clip.
     #[must_use]
-    pub fn network(&self) -> Option<&Runner> {
+    pub fn networks(&self) -> Option<&Networks> {
         self.network.as_ref().map(|network| &network.part)
     }
 
@@ -312,7 +315,7 @@ impl Model {
         Some(bounds.outlying(values))
     }
 
-    /// P(AI) in 0.0..=1.0 of what the model's parts take: a `logit` of [`Model::network`], and a vector of
+    /// P(AI) in 0.0..=1.0 of what the model's parts take: a `logit` of [`Model::networks`], and a vector of
     /// [`Model::feature_set`].
     ///
     /// # Panics

@@ -327,6 +327,7 @@ fn train_network(
         network: Some(NetworkPart::new(&fitted, 1.0).map_err(TrainingError::Fit)?),
         features: None,
         calibration,
+        further: Vec::new(),
     };
     if options.version.is_none() {
         ensemble.version = version_of(&encode_ensemble(&ensemble)?);

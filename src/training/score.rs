@@ -96,7 +96,7 @@ pub fn score(
                     "attacks change the audio: an existing model is judged under them without a table of features".into(),
                 ));
             }
-            Some(set) if table && model.network().is_none() => {
+            Some(set) if table && model.networks().is_none() => {
                 let (corpus, scores) = from_features(model, set, options, progress)?;
                 (corpus, scores, Vec::new())
             }

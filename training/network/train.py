@@ -1,11 +1,12 @@
-"""Trains the network of `models/default.bin` with PyTorch, on what `voxproof corpus export` wrote.
+"""Trains the networks of `models/default.bin` with PyTorch, on what `voxproof corpus export` wrote.
 
     train.py fit --corpus public.json public.bin --corpus packages.json packages.bin --out network.json
     train.py folds --corpus public.json public.bin --scores network.csv
 
-With `--pretrained DIR` it is Google's speech embedding that is trained on, see `pretrained.py`.
+With `--pretrained DIR` it is Google's speech embedding that is trained on, see `pretrained.py`; with `--tdnn` a time-delay
+network, see `tdnn.py`. The default model has both.
 
-`voxproof train --model network` does the same without Python: same layers, crops, augmentation and schedule. PyTorch has
+Without either, `voxproof train --model network` does the same without Python: same layers, crops, augmentation and schedule. PyTorch has
 bfloat16 products for processors with AMX, which train several times faster. Random numbers are drawn in another order, so
 that the weights are others. `voxproof fuse` reads the scores of `folds`, `voxproof pack-network` the weights of `fit`.
 """
@@ -19,10 +20,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import network
 import tables
+import tdnn
 
 
 def kind_of(args, clips):
     """Which network is trained."""
+    if args.tdnn:
+        return tdnn.Kind(args, clips)
     if not args.pretrained:
         return network.Kind(args, clips)
     import pretrained  # which needs `onnx`
@@ -80,9 +84,11 @@ def main():
         added.add_argument("--corpus", nargs=2, action="append", required=True, metavar=("JSON", "TABLE"),
                            help="clips and spectrograms of `voxproof corpus export`; may be given more than once")
         added.add_argument("--steps", type=int, default=steps, help="mini-batches of 32 crops, at least 20 [default: %(default)s]")
-        added.add_argument("--width", type=int, default=24, help="channels of the first layer [default: %(default)s]")
-        added.add_argument("--pretrained", metavar="DIR",
+        added.add_argument("--width", type=int, help=f"channels of the first layer [default: 24; {tdnn.WIDTH} with --tdnn]")
+        which = added.add_mutually_exclusive_group()
+        which.add_argument("--pretrained", metavar="DIR",
                            help="train the speech embedding of these ONNX files on, instead of a network from random weights")
+        which.add_argument("--tdnn", action="store_true", help="train a time-delay network over all bands, from random weights")
         added.add_argument("--share", type=float, default=1.0,
                            help="what a clip of the second corpus and further ones weighs [default: %(default)s]")
         added.add_argument("--seed", type=int, default=42, help="[default: %(default)s]")
@@ -99,6 +105,7 @@ def main():
     c.add_argument("--only", type=int, nargs="+", help="only these folds, from 0")
     c.add_argument("--scores", required=True, help="CSV to write, as voxproof evaluate --scores does")
     args = parser.parse_args()
+    args.width = args.width or (tdnn.WIDTH if args.tdnn else 24)
     args.run(args)
 
 

@@ -14,13 +14,15 @@ use crate::detect::json;
 use crate::files;
 use crate::output::{ALL_JUDGED, Failure};
 
-/// Pack a network's weights, and a model of features beside it, into a model artifact
+/// Pack networks' weights, and a model of features beside them, into a model artifact
 #[derive(Debug, Args)]
 pub struct PackArgs {
-    /// JSON of the network: `bands`, `window`, `scale`, `layers`, `head`, `head_bias`, and `filters` where bands pass a
-    /// filter bank first, `finish` of a layer that has more than a ReLU behind it; or an artifact with a network in it,
-    /// which is taken over, so that the model of features beside it can be another
-    weights: PathBuf,
+    /// JSON of a network: `bands`, `window`, `scale`, `layers`, `head`, `head_bias`, and `filters` where bands pass a
+    /// filter bank first, `finish` of a layer that has more than a ReLU behind it; or an artifact with networks in it,
+    /// which are taken over, so that what is beside them can be another. Several networks, of windows of one length, are
+    /// added up
+    #[arg(required = true)]
+    weights: Vec<PathBuf>,
     /// Folder for NAME.bin
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -30,11 +32,11 @@ pub struct PackArgs {
     /// Version; without it, the program's and four bytes of the artifact's hash
     #[arg(long)]
     version: Option<String>,
-    /// Artifact of a model of features to add to the network
+    /// Artifact of a model of features to add to the networks
     #[arg(long, value_name = "FILE", requires = "fusion")]
     features: Option<PathBuf>,
-    /// What `voxproof fuse` wrote: weights of the network's logit and of the other model's log-odds, in this order, and
-    /// the calibration of their sum [default: the network's logit is taken as log-odds]
+    /// What `voxproof fuse` wrote: weights of the networks' logits in their order and then of the other model's log-odds, and
+    /// the calibration of their sum [default: the networks' mean logit is taken as log-odds]
     #[arg(long, value_name = "JSON")]
     fusion: Option<PathBuf>,
     /// P(AI) above which the verdict is AI_GENERATED
@@ -54,38 +56,48 @@ pub fn run(args: &PackArgs) -> Result<ExitCode, Failure> {
         Failure::Usage(format!("{}: {why}", path.display()))
     };
     let read = |path: &PathBuf| files::read(path).map_err(|e| refused(path, &e));
+    let mut training_data = String::new();
+    let mut networks = Vec::new();
+    for path in &args.weights {
+        let bytes = read(path)?;
+        if bytes.starts_with(&MAGIC) {
+            let model = Model::from_bytes(&bytes).map_err(|e| refused(path, &e))?;
+            training_data.clone_from(&model.info().training_data);
+            networks.extend(NetworkPart::from_artifact(&bytes).map_err(|e| refused(path, &e))?);
+        } else {
+            let network: Network = serde_json::from_slice(&bytes).map_err(|e| refused(path, &e))?;
+            networks.push(NetworkPart::new(&network, 1.0).map_err(|e| refused(path, &e))?);
+        }
+    }
     let fusion = match &args.fusion {
         Some(path) => serde_json::from_slice(&read(path)?).map_err(|e| refused(path, &e))?,
         None => Fusion {
-            parts: vec!["network".into()],
-            weights: vec![1.0],
+            parts: vec!["network".into(); networks.len()],
+            weights: vec![1.0 / networks.len() as f64; networks.len()],
             slope: Calibration::LOG_ODDS.slope,
             offset: Calibration::LOG_ODDS.offset,
             given_weights: true,
         },
     };
-    let parts = 1 + usize::from(args.features.is_some());
+    let parts = networks.len() + usize::from(args.features.is_some());
     if fusion.weights.len() != parts {
         return Err(Failure::Usage(format!(
-            "{} weights to fuse {parts} models with ({}): one is needed for the network and one for --features",
+            "{} weights to fuse {parts} models with ({}): one is needed for each network and one for --features",
             fusion.weights.len(),
             fusion.parts.join(", ")
         )));
     }
-    let bytes = read(&args.weights)?;
-    let weight = fusion.weights[0];
-    let mut training_data = String::new();
-    let network = if bytes.starts_with(&MAGIC) {
-        let model = Model::from_bytes(&bytes).map_err(|e| refused(&args.weights, &e))?;
-        training_data.clone_from(&model.info().training_data);
-        NetworkPart::from_artifact(&bytes, weight).map_err(|e| refused(&args.weights, &e))?
-    } else {
-        let network: Network =
-            serde_json::from_slice(&bytes).map_err(|e| refused(&args.weights, &e))?;
-        NetworkPart::new(&network, weight).map_err(|e| refused(&args.weights, &e))?
+    for (network, weight) in networks.iter_mut().zip(&fusion.weights) {
+        network.weight = *weight;
+    }
+    let layers = networks
+        .iter()
+        .map(|part| part.network.layers.len().to_string());
+    let layers = layers.collect::<Vec<_>>().join(" and ");
+    let mut settings = match networks.len() {
+        1 => format!("network: {layers} convolutions"),
+        _ => format!("networks: {layers} convolutions"),
     };
-    let layers = network.network.layers.len();
-    let mut settings = format!("network: {layers} convolutions");
     let features = match &args.features {
         Some(path) => {
             let bytes = read(path)?;
@@ -93,20 +105,22 @@ pub fn run(args: &PackArgs) -> Result<ExitCode, Failure> {
             let info = part.info();
             training_data.clone_from(&info.training_data);
             settings = format!("{settings}; {}: {}", info.estimator, info.settings);
-            let part = FeaturePart::from_artifact(&bytes, fusion.weights[1]);
+            let part = FeaturePart::from_artifact(&bytes, fusion.weights[networks.len()]);
             Some(part.map_err(|e| refused(path, &e))?)
         }
         None => None,
     };
+    let mut networks = networks.into_iter();
     let mut ensemble = Ensemble {
         name: args.name.clone(),
         version: args.version.clone().unwrap_or_default(),
         training_data: args.training_data.clone().unwrap_or(training_data),
         settings: args.settings.clone().unwrap_or(settings),
         threshold: args.threshold,
-        network: Some(network),
+        network: networks.next(),
         features,
         calibration: fusion.calibration(),
+        further: networks.collect(),
     };
     let unfit = |e: voxproof::model::ArtifactError| Failure::Usage(e.to_string());
     if args.version.is_none() {

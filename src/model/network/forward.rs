@@ -6,7 +6,8 @@ use super::conv::{Frames, Layer};
 use super::filters::Bank;
 use super::finish::Pool;
 use super::{Network, StoredNetwork};
-use crate::features::bands::{Bands, BandsScratch};
+use crate::features::bands::{BANDS, Bands, BandsScratch};
+use crate::features::logarithm::ln;
 
 /// Frames of the input that pass through all layers together: few enough that what is between two layers stays in the
 /// processor's cache, enough that a layer's weights are read for many places.
@@ -121,6 +122,20 @@ impl Runner {
             #[inline(always)]
             |powers| bank.push(powers, inputs),
         );
+    }
+
+    /// Appends the inputs for a frame of the bands' `powers`.
+    #[inline(always)]
+    pub(super) fn push_inputs(&self, powers: &[f32; BANDS], inputs: &mut Vec<f32>) {
+        match &self.filters {
+            Some(bank) => bank.push(powers, inputs),
+            None => inputs.extend(powers.iter().map(|&power| ln(power))),
+        }
+    }
+
+    /// Frames of a window.
+    pub(super) fn window(&self) -> usize {
+        self.window
     }
 
     /// Windows of a clip's `frames`, logarithms of shape `[n][bands]`, and their logits, as

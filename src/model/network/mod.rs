@@ -7,13 +7,14 @@
 //!
 //! `filters` is the filter bank that may stand before the layers; `conv` is one layer over a stream of frames, `finish` what
 //! follows it where that is more than a ReLU; `forward` chains the layers and pools; `quantise` is how an artifact holds the
-//! weights, in 8 bits.
+//! weights, in 8 bits; `several` has more than one network hear the same spectrogram.
 
 mod conv;
 mod filters;
 mod finish;
 mod forward;
 mod quantise;
+mod several;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,11 +24,12 @@ pub use finish::Finish;
 pub use forward::{RunScratch, Runner, Window};
 pub(super) use quantise::NetworkTail;
 pub use quantise::{StoredConv, StoredNetwork};
+pub use several::{Networks, NetworksScratch};
 
 /// Most layers of a network.
 const MOST_LAYERS: usize = 64;
-/// Largest kernel and stride along either axis.
-const LARGEST_KERNEL: u8 = 64;
+/// Largest kernel and stride along either axis: a kernel over all bands.
+const LARGEST_KERNEL: u8 = bands::BANDS as u8;
 /// Most channels of a layer.
 const MOST_CHANNELS: u16 = 2_048;
 /// Most frames of a window: the minute that is analysed at once.

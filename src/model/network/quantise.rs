@@ -167,11 +167,15 @@ impl StoredNetwork {
             .map_or(0, |layer| usize::from(layer.outputs))
     }
 
-    /// What version 3 of the format has no room for; none where there is nothing of the kind.
-    pub(crate) fn tail(&self) -> Option<NetworkTail> {
-        let finishes: Vec<_> = self.layers.iter().map(|layer| layer.finish).collect();
-        let some = self.filters.is_some() || !finishes.iter().all(Finish::is_relu);
-        some.then(|| (self.filters.clone(), finishes))
+    /// What version 3 of the format has no room for.
+    pub(crate) fn tail(&self) -> NetworkTail {
+        let finishes = self.layers.iter().map(|layer| layer.finish);
+        (self.filters.clone(), finishes.collect())
+    }
+
+    /// Whether [`Self::tail`] says more than version 3 of the format takes for granted.
+    pub(crate) fn needs_tail(&self) -> bool {
+        self.filters.is_some() || !self.layers.iter().all(|layer| layer.finish.is_relu())
     }
 
     /// Takes back what [`Self::tail`] gave; whether it has as many layers as there are.

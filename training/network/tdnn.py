@@ -1,0 +1,94 @@
+"""A time-delay network over all 128 bands: convolutions over time alone, in which the bands are channels.
+
+After the front of an x-vector's network ("X-vectors: robust DNN embeddings for speaker recognition", Snyder et al., ICASSP
+2018): five convolutions, mean and deviation over time, one linear unit; from random weights. It hears up to 8 kHz in steps of
+62.5 Hz, where the embedding hears 32 mel bands up to 3.8 kHz: alone it is worse, but it is wrong about other clips. It soon
+learns voices and rooms, so it is trained shortly: twice the steps are worse on voices never heard (docs/research.md).
+"""
+
+import json
+
+import network
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+TAPS, STRIDES = (5, 3, 3, 3, 3), (1, 2, 1, 2, 1)
+WIDTH = 160
+LONGEST_GRADIENT = 1.0
+
+
+class Tdnn(nn.Module):
+    """[clips][1][frames][128] -> [clips] logits of P(AI)."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
+        for number, (taps, stride) in enumerate(zip(TAPS, STRIDES)):
+            inputs = width if number else network.BANDS
+            self.convolutions.append(nn.Conv1d(inputs, width, taps, stride=stride, padding=taps // 2, bias=False))
+            self.norms.append(nn.BatchNorm1d(width))
+        self.norm = nn.BatchNorm1d(2 * width)
+        self.drop = nn.Dropout(0.3)
+        self.head = nn.Linear(2 * width, 1)
+
+    def channels(self, x):
+        """What is pooled over time: [clips][width][frames / 4]."""
+        x = x[:, 0].transpose(1, 2)
+        for convolution, norm in zip(self.convolutions, self.norms):
+            x = F.relu(norm(convolution(x)))
+        return x.float()
+
+    def pooled(self, h):
+        """Logits of a stretch of `channels`."""
+        return self.head(self.drop(self.norm(network.statistics(h))))[:, 0]
+
+    def forward(self, x):
+        return self.pooled(self.channels(x))
+
+
+class Kind(network.Kind):
+    """As `network.Kind`, whose inputs and schedule it has."""
+
+    longest_gradient = LONGEST_GRADIENT
+
+    def network(self):
+        return Tdnn(self.width)
+
+    @torch.no_grad()
+    def export(self, net, path):
+        layers = []
+        for number, (conv, norm) in enumerate(zip(net.convolutions, net.norms)):
+            scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+            weights = conv.weight.double() * scale[:, None, None]  # [outputs][inputs][taps]
+            # The first one's inputs are bands of one channel, the others' are channels of one band.
+            bands_first = weights.permute(2, 1, 0)[:, :, None] if number == 0 else weights.permute(2, 1, 0)[:, None]
+            layers.append(layer(conv, bands_first, norm.bias.double() - norm.running_mean.double() * scale))
+        norm = net.norm
+        gain = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+        weights = net.head.weight[0].double()
+        bias = net.head.bias[0].double() + (weights * (norm.bias.double() - norm.running_mean.double() * gain)).sum()
+        document = {
+            "bands": network.BANDS,
+            "window": network.WINDOW,
+            "scale": network.SCALE,
+            "layers": layers,
+            "head": [float(w) for w in weights * gain],
+            "head_bias": float(bias),
+        }
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(document, file)
+
+
+def layer(conv, weights, bias):
+    """A convolution as `voxproof pack-network` reads it, with weights [taps][bands][inputs][outputs]."""
+    taps, bands, inputs, outputs = weights.shape
+    return {
+        "kernel": [taps, bands],
+        "stride": [conv.stride[0], 1],
+        "padding": [conv.padding[0], 0],
+        "inputs": inputs,
+        "outputs": outputs,
+        "weights": [float(v) for v in weights.reshape(-1).float()],
+        "bias": [float(v) for v in bias.float()],
+    }
