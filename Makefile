@@ -144,14 +144,15 @@ PUBLIC = --manifest training/public_sources.csv --clips $(CLIPS) --hold-out trai
 DROP = --drop training/dropped.csv
 BOTH = $(PUBLIC) --manifest $(PACKAGES)/manifest.csv $(DROP)
 COPIES = --copies 2 --channel harsh
-KERNEL = --features artefact --model kernel $(COPIES)
+KERNEL = --features artefact --model kernel --landmarks 1000 $(COPIES)
 APART = --through study --disjoint-speakers
-# Steps of the network that ships and of those of the folds.
+# Steps of the embedding that ships and of those of the folds; the time-delay network has the same everywhere.
 STEPS = 4000
 FOLD_STEPS = 2800
-# What the network weighs beside the kernel machine: models/MODEL_CARD.md says where it comes from.
-WEIGHTS = 0.7,1
-# Google's speech embedding (Apache-2.0), from which the network starts.
+TDNN_STEPS = 1400
+# What embedding, time-delay network and kernel machine weigh: models/MODEL_CARD.md says where it comes from.
+WEIGHTS = 0.5,0.5,1
+# Google's speech embedding (Apache-2.0), from which the first network starts.
 EMBEDDING = .venv-network/openwakeword/resources/models
 # Memory kept, not given back after each step: a step takes two thirds of the time.
 TRAINER = MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=34359738368 MALLOC_TOP_PAD_=268435456 \
@@ -159,22 +160,29 @@ TRAINER = MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=34359738368 M
 # float32 is the faster one on some processors with AVX-512 and without AMX: training/README.md.
 PRECISION = bfloat16
 TRAINED = --pretrained $(EMBEDDING) --threads 2 --precision $(PRECISION)
+TDNN = --tdnn --threads 2 --precision $(PRECISION) --steps $(TDNN_STEPS)
 FUSE = $(COPIES) $(APART) --weights $(WEIGHTS)
-FUSED = $(FUSE) --scores target/folds/network.csv --scores target/folds/kernel.csv
+SCORES_IN = --scores $(1)/embedding.csv --scores $(1)/tdnn.csv --scores $(1)/kernel.csv
+FUSED = $(FUSE) $(call SCORES_IN,target/folds)
+# The parts of a folder as they are weighed, into a model of the name $(2) in the folder $(3).
+PACK = $(VOXPROOF_QUICK) pack-network $(1)/embedding.json $(1)/tdnn.json --features $(1)/kernel.bin \
+	--fusion models/fusion.json --name $(2) --out $(3)
 SPECTROGRAMS = target/default/corpus.json target/default/corpus.bin
 
 # With what `evaluate` left in models/fusion.json: on new data `make evaluate train`, in this order.
-train: target/default/network.json ## train the embedded models on CLIPS and PACKAGES into models/
+train: target/default/embedding.json target/default/tdnn.json ## train the embedded models on CLIPS and PACKAGES into models/
 	$(VOXPROOF_QUICK) train $(BOTH) $(KERNEL) --name kernel --out target/default
-	$(VOXPROOF_QUICK) pack-network target/default/network.json --features target/default/kernel.bin \
-		--fusion models/fusion.json --name default --out models
+	$(call PACK,target/default,default,models)
 	@# Before dropped.csv was made: without it, classic keeps its bytes.
 	$(VOXPROOF_QUICK) train $(PUBLIC) --features classic --model random-forest --name classic --out target/classic
 	cp target/classic/classic.bin target/classic/classic.training.json models/
 
 # `voxproof train --model network` trains one from random weights without Python.
-target/default/network.json: $(EMBEDDING) target/default/corpus.json
+target/default/embedding.json: $(EMBEDDING) target/default/corpus.json
 	$(TRAINER) fit $(TRAINED) --corpus $(SPECTROGRAMS) --steps $(STEPS) --out $@
+
+target/default/tdnn.json: .venv-network target/default/corpus.json
+	$(TRAINER) fit $(TDNN) --corpus $(SPECTROGRAMS) --out $@
 
 # With the folds of `evaluate` in it, which `fit` takes no heed of.
 target/default/corpus.json:
@@ -190,15 +198,19 @@ $(EMBEDDING): | .venv-network
 	.venv-network/bin/pip download --quiet --disable-pip-version-check --no-deps --dest .venv-network -r training/network/embedding.txt
 	.venv-network/bin/python -m zipfile -e .venv-network/openwakeword-*.whl .venv-network
 
-evaluate: target/folds/network.csv target/folds/kernel.csv ## unseen engines and voices: the default model on CLIPS and PACKAGES, into models/ and the card
+evaluate: target/folds/embedding.csv target/folds/tdnn.csv target/folds/kernel.csv ## unseen engines and voices: the default model on CLIPS and PACKAGES, into models/ and the card
 	$(VOXPROOF_QUICK) fuse $(BOTH) $(FUSED) --report models --model-card models/MODEL_CARD.md
 	@# The same scores, of the public sources alone: their people read and talk, so that the calibration is theirs.
 	$(VOXPROOF_QUICK) fuse $(PUBLIC) $(DROP) $(FUSED) --report target/folds/public
 	cp target/folds/public/fusion.json models/fusion.json
 
-target/folds/network.csv: $(EMBEDDING) target/default/corpus.json
+target/folds/embedding.csv: $(EMBEDDING) target/default/corpus.json
 	mkdir -p target/folds
 	$(TRAINER) folds $(TRAINED) --corpus $(SPECTROGRAMS) --steps $(FOLD_STEPS) --scores $@
+
+target/folds/tdnn.csv: .venv-network target/default/corpus.json
+	mkdir -p target/folds
+	$(TRAINER) folds $(TDNN) --corpus $(SPECTROGRAMS) --scores $@
 
 target/folds/kernel.csv:
 	mkdir -p target/folds
@@ -212,11 +224,12 @@ evaluate-attacks: ## what codecs, noise, rooms, speed and pitch do to the kernel
 # A fold's models, made as what ships is, and the clips that neither has heard.
 FOLD = target/fold
 FOLD_CLIPS = --manifest $(FOLD)/$(1)-0.csv --clips $(CLIPS) --manifest $(FOLD)/$(1)-1.csv --clips $(PACKAGES)
-evaluate-attacks-both: $(EMBEDDING) target/default/corpus.json ## the same for both parts of the default model, fitted to one fold, into target/fold
+evaluate-attacks-both: $(EMBEDDING) target/default/corpus.json ## the same for the parts of the default model together, fitted to one fold, into target/fold
 	training/fold.py target/default/corpus.json --manifest training/public_sources.csv --manifest $(PACKAGES)/manifest.csv --out $(FOLD)
-	$(TRAINER) fit $(TRAINED) --corpus $(FOLD)/train.json target/default/corpus.bin --steps $(FOLD_STEPS) --out $(FOLD)/network.json
+	$(TRAINER) fit $(TRAINED) --corpus $(FOLD)/train.json target/default/corpus.bin --steps $(FOLD_STEPS) --out $(FOLD)/embedding.json
+	$(TRAINER) fit $(TDNN) --corpus $(FOLD)/train.json target/default/corpus.bin --out $(FOLD)/tdnn.json
 	$(VOXPROOF_QUICK) train $(call FOLD_CLIPS,train) --hold-out training/held_out.csv $(KERNEL) --name kernel --out $(FOLD)
-	$(VOXPROOF_QUICK) pack-network $(FOLD)/network.json --features $(FOLD)/kernel.bin --fusion models/fusion.json --name fold --out $(FOLD)
+	$(call PACK,$(FOLD),fold,$(FOLD))
 	$(VOXPROOF_QUICK) evaluate $(call FOLD_CLIPS,test) --model-dir $(FOLD) --name fold --attacks 200 --report $(FOLD)/both
 	$(VOXPROOF_QUICK) evaluate --manifest $(FOLD)/test-0.csv --clips $(CLIPS) --model-dir $(FOLD) --name fold --attacks 300 \
 		--report $(FOLD)/public
@@ -225,23 +238,24 @@ evaluate-kernel: ## the strict protocols, for the default model's kernel machine
 	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) \
 		--protocol leave-family-source-out --protocol leave-corpus-out --report target/strict
 
-evaluate-corpora: $(EMBEDDING) target/default/corpus.json ## whole speech corpora left out, a sixth of them at a time: both parts of the default model, into target/corpora
+evaluate-corpora: $(EMBEDDING) target/default/corpus.json ## whole speech corpora left out, a sixth of them at a time: all parts of the default model, into target/corpora
 	mkdir -p target/corpora
 	$(VOXPROOF_QUICK) corpus export $(BOTH) $(COPIES) $(APART) --protocol grouped-corpora \
 		--spectrograms target/default/corpus.bin --out target/corpora/corpus.json
 	$(TRAINER) folds $(TRAINED) --corpus target/corpora/corpus.json target/default/corpus.bin --steps $(FOLD_STEPS) \
-		--scores target/corpora/network.csv
+		--scores target/corpora/embedding.csv
+	$(TRAINER) folds $(TDNN) --corpus target/corpora/corpus.json target/default/corpus.bin --scores target/corpora/tdnn.csv
 	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) --protocol grouped-corpora \
 		--scores target/corpora/kernel.csv --report target/corpora/kernel
-	$(VOXPROOF_QUICK) fuse $(BOTH) $(FUSE) \
-		--scores target/corpora/network.csv --scores target/corpora/kernel.csv --report target/corpora
+	$(VOXPROOF_QUICK) fuse $(BOTH) $(FUSE) $(call SCORES_IN,target/corpora) --report target/corpora
 
-evaluate-supply: $(EMBEDDING) ## both parts of the default model fitted to the public sources of CLIPS, judged on PACKAGES, into target/supply
+evaluate-supply: $(EMBEDDING) ## the default model's parts fitted to the public sources of CLIPS, judged on PACKAGES, into target/supply
 	mkdir -p target/supply
 	$(VOXPROOF_QUICK) corpus export $(PUBLIC) $(DROP) $(COPIES) --save-spectrograms target/supply/corpus.bin --out target/supply/corpus.json
-	$(TRAINER) fit $(TRAINED) --corpus target/supply/corpus.json target/supply/corpus.bin --steps $(FOLD_STEPS) --out target/supply/network.json
+	$(TRAINER) fit $(TRAINED) --corpus target/supply/corpus.json target/supply/corpus.bin --steps $(FOLD_STEPS) --out target/supply/embedding.json
+	$(TRAINER) fit $(TDNN) --corpus target/supply/corpus.json target/supply/corpus.bin --out target/supply/tdnn.json
 	$(VOXPROOF_QUICK) train $(PUBLIC) $(DROP) $(KERNEL) --name kernel --out target/supply
-	$(VOXPROOF_QUICK) pack-network target/supply/network.json --features target/supply/kernel.bin --fusion models/fusion.json --name supply --out target/supply
+	$(call PACK,target/supply,supply,target/supply)
 	$(VOXPROOF_QUICK) evaluate --manifest $(PACKAGES)/manifest.csv $(DROP) --model-dir target/supply --name supply --report target/supply/report
 
 evaluate-licences: ## the kernel machine fitted to clips under an open or share-alike licence alone, tested on all, into target/licences
