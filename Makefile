@@ -151,7 +151,7 @@ STEPS = 4000
 FOLD_STEPS = 2800
 TDNN_STEPS = 1400
 # What embedding, time-delay network and kernel machine weigh: models/MODEL_CARD.md says where it comes from.
-WEIGHTS = 0.5,0.5,1
+WEIGHTS = 0.7,0.3,1
 # Google's speech embedding (Apache-2.0), from which the first network starts.
 EMBEDDING = .venv-network/openwakeword/resources/models
 # Memory kept, not given back after each step: a step takes two thirds of the time.
