@@ -48,7 +48,7 @@ fn json_lines(output: &Output) -> Vec<Value> {
 
 #[cfg(feature = "training")]
 #[test]
-fn the_network_of_an_artifact_is_packed_anew() {
+fn the_networks_of_an_artifact_are_packed_anew() {
     let folder = folder("packed-anew");
     let pack = |weights: &str, more: &[&str]| {
         let out = folder.to_str().expect("UTF-8");
@@ -69,7 +69,7 @@ fn the_network_of_an_artifact_is_packed_anew() {
 
     // Beside another model of features.
     let fusion = folder.join("fusion.json");
-    std::fs::write(&fusion, r#"{"parts": ["network", "classic"], "weights": [1, 0.5], "slope": 1, "offset": 0, "given_weights": true}"#)
+    std::fs::write(&fusion, r#"{"parts": ["embedding", "tdnn", "classic"], "weights": [1, 0.5, 0.5], "slope": 1, "offset": 0, "given_weights": true}"#)
         .expect("a writable folder");
     let fusion = ["--fusion", fusion.to_str().expect("UTF-8")];
     let both = pack(

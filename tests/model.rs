@@ -264,7 +264,7 @@ fn errors_say_what_was_expected_and_received() {
     let error = Model::from_bytes(&bytes).unwrap_err().to_string();
     assert_eq!(
         error,
-        "the model artifact has format version 9; this build reads versions up to 4"
+        "the model artifact has format version 9; this build reads versions up to 5"
     );
     let error = Model::embedded("nonesuch").unwrap_err().to_string();
     assert_eq!(
