@@ -118,6 +118,32 @@ class Network(nn.Module):
         return self.pooled(self.channels(x))
 
 
+class Pooled(nn.Module):
+    """A network whose last channels' mean and deviation over time go through batch normalisation to one linear unit. What
+    derives from it has `channels`, and calls `pool` after its layers are made."""
+
+    def pool(self, channels):
+        """Makes what follows a last layer of so many channels."""
+        self.norm = nn.BatchNorm1d(2 * channels)
+        self.drop = nn.Dropout(0.3)
+        self.head = nn.Linear(2 * channels, 1)
+
+    def pooled(self, h):
+        """Logits of a stretch of `channels`."""
+        return self.head(self.drop(self.norm(statistics(h))))[:, 0]
+
+    def forward(self, x):
+        return self.pooled(self.channels(x))
+
+    def folded_head(self):
+        """`head` and `head_bias` as `export` writes them, the batch normalisation folded in."""
+        norm = self.norm
+        gain = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+        weights = self.head.weight[0].double()
+        bias = self.head.bias[0].double() + (weights * (norm.bias.double() - norm.running_mean.double() * gain)).sum()
+        return {"head": [float(w) for w in weights * gain], "head_bias": float(bias)}
+
+
 def logs(stored):
     """[frames][128] of a table as logarithms of power."""
     return np.asarray(stored, np.float32) / STEPS
@@ -253,8 +279,8 @@ def layer(conv, weights, bias):
     time_taps, band_taps, inputs, outputs = weights.shape
     return {
         "kernel": [time_taps, band_taps],
-        "stride": list(conv.stride),
-        "padding": list(conv.padding),
+        "stride": [*conv.stride, 1][:2],  # of a convolution over time alone there is one of each
+        "padding": [*conv.padding, 0][:2],
         "inputs": inputs,
         "outputs": outputs,
         "weights": [float(np.float32(v)) for v in weights.reshape(-1)],

@@ -53,7 +53,7 @@ class Activation(torch.autograd.Function):
         return torch.ops.aten.leaky_relu_backward(gradient, y, SLOPE, True)
 
 
-class Embedding(nn.Module):
+class Embedding(network.Pooled):
     """[clips][1][frames][32] -> [clips] logits of P(AI)."""
 
     def __init__(self, model):
@@ -77,9 +77,7 @@ class Embedding(nn.Module):
                 self.pools[-1] = tuple(attributes["strides"])
         if len(self.convolutions) != 20 or self.convolutions[-1].out_channels != CHANNELS:
             raise SystemExit("embedding_model.onnx: it does not have the 20 convolutions that are known")
-        self.norm = nn.BatchNorm1d(2 * CHANNELS)
-        self.drop = nn.Dropout(0.3)
-        self.head = nn.Linear(2 * CHANNELS, 1)
+        self.pool(CHANNELS)
 
     def channels(self, x):
         """What is pooled over time: [clips][96][frames / 8, less what the layers span]."""
@@ -90,13 +88,6 @@ class Embedding(nn.Module):
             if pool != (1, 1):
                 x = F.max_pool2d(x, pool, pool)
         return x.squeeze(3).float()
-
-    def pooled(self, h):
-        """Logits of a stretch of `channels`."""
-        return self.head(self.drop(self.norm(network.statistics(h))))[:, 0]
-
-    def forward(self, x):
-        return self.pooled(self.channels(x))
 
 
 class Kind(network.Kind):
@@ -151,10 +142,6 @@ class Kind(network.Kind):
             # The last one's values stay as they are.
             layer["finish"] = {"slope": 1.0 if last else SLOPE, "floor": -1e15 if last else LEAST, "pool": list(pool)}
             layers.append(layer)
-        norm = net.norm
-        gain = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
-        weights = net.head.weight[0].double()
-        bias = net.head.bias[0].double() + (weights * (norm.bias.double() - norm.running_mean.double() * gain)).sum()
         document = {
             "bands": network.BANDS,
             "window": network.WINDOW,
@@ -164,8 +151,7 @@ class Kind(network.Kind):
             },
             "scale": SCALE,
             "layers": layers,
-            "head": [float(w) for w in weights * gain],
-            "head_bias": float(bias),
+            **net.folded_head(),
         }
         with open(path, "w", encoding="utf-8") as file:
             json.dump(document, file)

@@ -18,7 +18,7 @@ WIDTH = 160
 LONGEST_GRADIENT = 1.0
 
 
-class Tdnn(nn.Module):
+class Tdnn(network.Pooled):
     """[clips][1][frames][128] -> [clips] logits of P(AI)."""
 
     def __init__(self, width):
@@ -28,9 +28,7 @@ class Tdnn(nn.Module):
             inputs = width if number else network.BANDS
             self.convolutions.append(nn.Conv1d(inputs, width, taps, stride=stride, padding=taps // 2, bias=False))
             self.norms.append(nn.BatchNorm1d(width))
-        self.norm = nn.BatchNorm1d(2 * width)
-        self.drop = nn.Dropout(0.3)
-        self.head = nn.Linear(2 * width, 1)
+        self.pool(width)
 
     def channels(self, x):
         """What is pooled over time: [clips][width][frames / 4]."""
@@ -38,13 +36,6 @@ class Tdnn(nn.Module):
         for convolution, norm in zip(self.convolutions, self.norms):
             x = F.relu(norm(convolution(x)))
         return x.float()
-
-    def pooled(self, h):
-        """Logits of a stretch of `channels`."""
-        return self.head(self.drop(self.norm(network.statistics(h))))[:, 0]
-
-    def forward(self, x):
-        return self.pooled(self.channels(x))
 
 
 class Kind(network.Kind):
@@ -62,33 +53,15 @@ class Kind(network.Kind):
             scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
             weights = conv.weight.double() * scale[:, None, None]  # [outputs][inputs][taps]
             # The first one's inputs are bands of one channel, the others' are channels of one band.
-            bands_first = weights.permute(2, 1, 0)[:, :, None] if number == 0 else weights.permute(2, 1, 0)[:, None]
-            layers.append(layer(conv, bands_first, norm.bias.double() - norm.running_mean.double() * scale))
-        norm = net.norm
-        gain = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
-        weights = net.head.weight[0].double()
-        bias = net.head.bias[0].double() + (weights * (norm.bias.double() - norm.running_mean.double() * gain)).sum()
+            weights = weights.permute(2, 1, 0).unsqueeze(1 if number else 2)  # [taps][bands][inputs][outputs]
+            bias = norm.bias.double() - norm.running_mean.double() * scale
+            layers.append(network.layer(conv, weights, bias))
         document = {
             "bands": network.BANDS,
             "window": network.WINDOW,
             "scale": network.SCALE,
             "layers": layers,
-            "head": [float(w) for w in weights * gain],
-            "head_bias": float(bias),
+            **net.folded_head(),
         }
         with open(path, "w", encoding="utf-8") as file:
             json.dump(document, file)
-
-
-def layer(conv, weights, bias):
-    """A convolution as `voxproof pack-network` reads it, with weights [taps][bands][inputs][outputs]."""
-    taps, bands, inputs, outputs = weights.shape
-    return {
-        "kernel": [taps, bands],
-        "stride": [conv.stride[0], 1],
-        "padding": [conv.padding[0], 0],
-        "inputs": inputs,
-        "outputs": outputs,
-        "weights": [float(v) for v in weights.reshape(-1).float()],
-        "bias": [float(v) for v in bias.float()],
-    }
