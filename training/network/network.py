@@ -266,11 +266,12 @@ def score(net, sounds, kind, precision):
     return out
 
 
-def folded(conv, norm):
-    """Weights [time][bands][inputs][outputs] and bias of a convolution with its batch normalisation folded in."""
+def folded(weight, bias, norm):
+    """Weights [time][bands][inputs][outputs] and bias of a convolution of `weight` [outputs][inputs][time][bands] and `bias`,
+    which may be `None`, with its batch normalisation folded in."""
     scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
-    weights = (conv.weight.double() * scale[:, None, None, None]).permute(2, 3, 1, 0)
-    bias = 0 if conv.bias is None else conv.bias.double()
+    weights = (weight.double() * scale[:, None, None, None]).permute(2, 3, 1, 0)
+    bias = 0 if bias is None else bias.double()
     return weights, norm.bias.double() + (bias - norm.running_mean.double()) * scale
 
 
@@ -288,22 +289,20 @@ def layer(conv, weights, bias):
     }
 
 
+def write(path, layers, head, scale=SCALE, **more):
+    """Writes a network as the JSON that `voxproof pack-network` reads."""
+    document = {"bands": BANDS, "window": WINDOW, **more, "scale": scale, "layers": layers, **head}
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(document, file)
+
+
 @torch.no_grad()
 def export(net, path):
-    """Writes the weights as the JSON that `voxproof pack-network` reads."""
+    """Writes the weights of a `Network`."""
     blocks = [b for b in net.blocks if isinstance(b, Block)]
     convolutions = [(b.conv, b.norm) for b in blocks] + [(net.across, net.across_norm)]
     layers = []
     for conv, norm in convolutions:
-        weights, bias = folded(conv, norm)
-        layers.append(layer(conv, weights, bias))
-    document = {
-        "bands": BANDS,
-        "window": WINDOW,
-        "scale": SCALE,
-        "layers": layers,
-        "head": [float(v) for v in net.head.weight[0]],
-        "head_bias": float(net.head.bias[0]),
-    }
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(document, file)
+        layers.append(layer(conv, *folded(conv.weight, conv.bias, norm)))
+    head = {"head": [float(v) for v in net.head.weight[0]], "head_bias": float(net.head.bias[0])}
+    write(path, layers, head)

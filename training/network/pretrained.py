@@ -8,7 +8,6 @@ Here the mel bands are made of the 128 bands of a table, each band's mean over t
 are learned from, and mean and deviation over time of the last layer go to one linear unit. All weights are trained on.
 """
 
-import json
 import os
 
 import network
@@ -142,16 +141,8 @@ class Kind(network.Kind):
             # The last one's values stay as they are.
             layer["finish"] = {"slope": 1.0 if last else SLOPE, "floor": -1e15 if last else LEAST, "pool": list(pool)}
             layers.append(layer)
-        document = {
-            "bands": network.BANDS,
-            "window": network.WINDOW,
-            "filters": {
-                "weights": [float(w) for w in self.filters.T.reshape(-1)],
-                "levels": [float(level) for level in self.levels],
-            },
-            "scale": SCALE,
-            "layers": layers,
-            **net.folded_head(),
+        filters = {
+            "weights": [float(w) for w in self.filters.T.reshape(-1)],
+            "levels": [float(level) for level in self.levels],
         }
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(document, file)
+        network.write(path, layers, net.folded_head(), SCALE, filters=filters)

@@ -6,8 +6,6 @@ After the front of an x-vector's network ("X-vectors: robust DNN embeddings for 
 learns voices and rooms, so it is trained shortly: twice the steps are worse on voices never heard (docs/research.md).
 """
 
-import json
-
 import network
 import torch
 import torch.nn.functional as F
@@ -15,7 +13,6 @@ from torch import nn
 
 TAPS, STRIDES = (5, 3, 3, 3, 3), (1, 2, 1, 2, 1)
 WIDTH = 160
-LONGEST_GRADIENT = 1.0
 
 
 class Tdnn(network.Pooled):
@@ -41,7 +38,7 @@ class Tdnn(network.Pooled):
 class Kind(network.Kind):
     """As `network.Kind`, whose inputs and schedule it has."""
 
-    longest_gradient = LONGEST_GRADIENT
+    longest_gradient = 1.0
 
     def network(self):
         return Tdnn(self.width)
@@ -50,18 +47,7 @@ class Kind(network.Kind):
     def export(self, net, path):
         layers = []
         for number, (conv, norm) in enumerate(zip(net.convolutions, net.norms)):
-            scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
-            weights = conv.weight.double() * scale[:, None, None]  # [outputs][inputs][taps]
             # The first one's inputs are bands of one channel, the others' are channels of one band.
-            weights = weights.permute(2, 1, 0).unsqueeze(1 if number else 2)  # [taps][bands][inputs][outputs]
-            bias = norm.bias.double() - norm.running_mean.double() * scale
-            layers.append(network.layer(conv, weights, bias))
-        document = {
-            "bands": network.BANDS,
-            "window": network.WINDOW,
-            "scale": network.SCALE,
-            "layers": layers,
-            **net.folded_head(),
-        }
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(document, file)
+            weight = conv.weight[..., None] if number else conv.weight.permute(0, 2, 1)[:, None]
+            layers.append(network.layer(conv, *network.folded(weight, conv.bias, norm)))
+        network.write(path, layers, net.folded_head())
