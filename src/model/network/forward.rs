@@ -6,7 +6,7 @@ use super::conv::{Frames, Layer};
 use super::filters::Bank;
 use super::finish::Pool;
 use super::{Network, StoredNetwork};
-use crate::features::bands::{BANDS, Bands, BandsScratch};
+use crate::features::bands::BANDS;
 use crate::features::logarithm::ln;
 
 /// Frames of the input that pass through all layers together: few enough that what is between two layers stays in the
@@ -103,25 +103,9 @@ impl Runner {
         })
     }
 
-    /// Replaces `inputs` by those of the network, shape `[1 + n / 160][inputs]`, for `speech` of `n` samples as
-    /// [`Bands::compute`] takes it.
-    pub fn inputs(
-        &self,
-        bands: &Bands,
-        speech: &[f32],
-        scratch: &mut BandsScratch,
-        inputs: &mut Vec<f32>,
-    ) {
-        let Some(bank) = &self.filters else {
-            return bands.compute(speech, scratch, inputs);
-        };
-        inputs.clear();
-        bands.powers(
-            speech,
-            scratch,
-            #[inline(always)]
-            |powers| bank.push(powers, inputs),
-        );
+    /// Whether the layers take the logarithms of the bands themselves.
+    pub(super) fn takes_bands(&self) -> bool {
+        self.filters.is_none()
     }
 
     /// Appends the inputs for a frame of the bands' `powers`.

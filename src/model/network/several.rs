@@ -60,8 +60,11 @@ impl Networks {
     pub fn hear(&self, bands: &Bands, speech: &[f32], scratch: &mut NetworksScratch) {
         scratch.inputs.resize_with(self.runners.len(), Vec::new);
         let inputs = &mut scratch.inputs;
-        if let [runner] = &self.runners[..] {
-            return runner.inputs(bands, speech, &mut scratch.bands, &mut inputs[0]);
+        // One logarithm for the root that others need of the powers, and theirs.
+        if let [runner] = &self.runners[..]
+            && runner.takes_bands()
+        {
+            return bands.compute(speech, &mut scratch.bands, &mut inputs[0]);
         }
         inputs.iter_mut().for_each(Vec::clear);
         bands.powers(
