@@ -84,7 +84,11 @@ fn classic(c: &mut Criterion) {
 
 /// The sets at 16 kHz, whole from 22,050 Hz, and behind the resampler.
 fn at_16_khz(c: &mut Criterion) {
-    for set in [FeatureSet::Dynamic, FeatureSet::Artefact] {
+    for set in [
+        FeatureSet::Dynamic,
+        FeatureSet::Artefact,
+        FeatureSet::Extended,
+    ] {
         whole(c, set, &[1, 10, 60]);
     }
     let mut group = c.benchmark_group("groups_10s");

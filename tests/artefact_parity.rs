@@ -1,33 +1,43 @@
-//! Parity of what the `artefact` set adds to `dynamic` with training/study/features.py, on the same PCM.
+//! Parity of what the sets add to one another with their references, on the same PCM: `artefact` to `dynamic` with
+//! training/study/features.py, `extended` to `artefact` with tests/golden/make_extended_golden.py.
 //!
-//! Golden values: tests/golden/artefact.json, made by tests/golden/make_artefact_golden.py from the cases of pcm.json; the
-//! reference is evaluated in float64. A value's distance is relative to its size or to its standard deviation over 200
-//! clips of speech, whichever is larger: a model's scaler divides by that deviation.
+//! Golden values: tests/golden/artefact.json and extended.json, made by the make_*_golden.py of those names from the cases of
+//! pcm.json; the references are evaluated in float64. A value's distance is relative to its size or to its standard deviation
+//! over 200 clips of speech, whichever is larger: a model's scaler divides by that deviation.
 //!
-//! Behind the resampler every value must be within 5e-4 and 99.9 % within 1e-4 (the reference's own float32 is off by up to
-//! 0.15). From 22,050 Hz soxr's first samples and its gain beyond 4.5 kHz differ from ours, and one frame more or less
-//! above a percentile moves skewnesses: 90 % of the values must be within 2e-3 and no value off by half of its unit.
+//! Behind the resampler every value of `artefact` must be within 5e-4 and 99.9 % within 1e-4 (the reference's own float32 is
+//! off by up to 0.15); those of `extended`, which are made in `f64` too, within 1e-5. From 22,050 Hz soxr's first samples and its
+//! gain beyond 4.5 kHz differ from ours, and one frame more or less above a percentile moves skewnesses: 90 % of the values must
+//! be within 2e-3 and no value off by half of its unit (of `extended` 80 % and two units: a pulse more or less, or a frame
+//! that is pause or not, is a step).
 
 mod pcm_support;
 
 use pcm_support::{document, numbers, samples};
 use serde_json::Value;
 use voxproof::audio::Waveform;
-use voxproof::features::artefact::Artefact;
+use voxproof::features::artefact::{self, Artefact};
 use voxproof::features::dynamic::{self, Dynamic};
+use voxproof::features::extended::Extended;
 use voxproof::features::{Extractor, FeatureError, FeatureSet, Scratch};
 
-/// Compares the values after the first 425 with the row of each case that has one, and prints the worst of each case:
+/// A set, the file of its golden values, and how many values of the set stand before those.
+const ARTEFACT: (FeatureSet, &str, usize) = (FeatureSet::Artefact, "artefact.json", dynamic::COUNT);
+const EXTENDED: (FeatureSet, &str, usize) =
+    (FeatureSet::Extended, "extended.json", artefact::COUNT);
+
+/// Compares the values after the first ones with the row of each case that has one, and prints the worst of each case:
 /// the share `share_within` of them must be within `tolerance`, and all within `largest`.
 fn compare(
+    (set, file, before): (FeatureSet, &str, usize),
     row: &str,
     [tolerance, share_within, largest]: [f64; 3],
     least_cases: usize,
     judge: impl Fn(&[f32]) -> Result<Vec<f64>, FeatureError>,
 ) {
-    let golden = document("artefact.json");
+    let golden = document(file);
     let spread = numbers(&golden["spread"]);
-    let names = &FeatureSet::Artefact.names()[dynamic::COUNT..];
+    let names = &set.names()[before..];
     assert_eq!(spread.len(), names.len());
     let mut compared = 0;
     let mut distances = Vec::new();
@@ -50,11 +60,11 @@ fn compare(
             _ => continue,
         };
         let values = judge(&samples(case)).unwrap();
-        assert_eq!(values.len(), dynamic::COUNT + names.len());
+        assert_eq!(values.len(), before + names.len());
         compared += 1;
         let first = distances.len();
         for (i, name) in names.iter().enumerate() {
-            let (ours, theirs) = (values[dynamic::COUNT + i], expected[i]);
+            let (ours, theirs) = (values[before + i], expected[i]);
             let distance = (ours - theirs).abs() / theirs.abs().max(spread[i]);
             distances.push((
                 distance,
@@ -79,36 +89,57 @@ fn compare(
 #[test]
 fn behind_the_resampler_the_values_are_the_references() {
     let artefact = Artefact::default();
-    compare("unresampled", [1e-4, 0.999, 5e-4], 30, |samples| {
-        artefact.analyse(samples)
-    });
+    compare(
+        ARTEFACT,
+        "unresampled",
+        [1e-4, 0.999, 5e-4],
+        30,
+        |samples| artefact.analyse(samples),
+    );
+    let extended = Extended::default();
+    compare(
+        EXTENDED,
+        "unresampled",
+        [1e-6, 0.999, 1e-5],
+        30,
+        |samples| extended.analyse(samples),
+    );
 }
 
 #[test]
 fn from_22050_hz_the_values_are_the_references() {
-    let extractor = Extractor::new(FeatureSet::Artefact);
-    compare("values", [2e-3, 0.9, 0.5], 6, |samples| {
-        extractor
-            .extract(&Waveform::new(samples.to_vec()), &mut Scratch::default())
-            .map(|vector| vector.values)
-    });
+    for (what, tolerances) in [(ARTEFACT, [2e-3, 0.9, 0.5]), (EXTENDED, [2e-3, 0.8, 2.0])] {
+        let extractor = Extractor::new(what.0);
+        compare(what, "values", tolerances, 6, |samples| {
+            extractor
+                .extract(&Waveform::new(samples.to_vec()), &mut Scratch::default())
+                .map(|vector| vector.values)
+        });
+    }
 }
 
 #[test]
-fn the_first_values_are_those_of_the_dynamic_set() {
-    let (artefact, alone) = (Artefact::default(), Dynamic::default());
+fn the_first_values_are_those_of_the_set_before() {
+    let (dynamic, artefact) = (Dynamic::default(), Artefact::default());
+    let extended = Extended::default();
     let mut compared = 0;
     for case in document("pcm.json")["cases"].as_array().unwrap() {
         let samples = samples(case);
-        match (artefact.analyse(&samples), alone.analyse(&samples)) {
+        let of_dynamic = dynamic.analyse(&samples);
+        match (extended.analyse(&samples), artefact.analyse(&samples)) {
             (Ok(all), Ok(first)) => {
                 compared += 1;
-                assert_eq!(all[..dynamic::COUNT], first);
+                assert_eq!(all[..artefact::COUNT], first);
+                assert_eq!(first[..dynamic::COUNT], of_dynamic.unwrap());
             }
-            (all, first) => assert_eq!(all, first),
+            (all, first) => {
+                assert_eq!(all, first);
+                assert_eq!(first, of_dynamic);
+            }
         }
     }
     assert!(compared >= 30);
-    let names = FeatureSet::Artefact.names();
+    let names = FeatureSet::Extended.names();
+    assert_eq!(&names[..artefact::COUNT], FeatureSet::Artefact.names());
     assert_eq!(&names[..dynamic::COUNT], FeatureSet::Dynamic.names());
 }

@@ -104,6 +104,39 @@ fn names_of_the_artefact_set_are_distinct_and_in_the_studys_order() {
 }
 
 #[test]
+fn names_of_the_extended_set_are_distinct_and_in_the_references_order() {
+    let names = FeatureSet::Extended.names();
+    assert_eq!(names.len(), 1_132);
+    let at = [
+        (820, "envelope_kurtosis_band_5"),
+        (821, "mfcc_std_1"),
+        (1_000, "mfcc_delta2_kurtosis_20"),
+        (1_001, "average_shape_band_1"),
+        (1_033, "average_contrast_band_1"),
+        (1_065, "average_contrast_mean"),
+        (1_066, "average_line_highest_band_1"),
+        (1_074, "average_line_std_band_1"),
+        (1_082, "jitter_local"),
+        (1_087, "shimmer_local"),
+        (1_093, "harmonics_to_noise_mean"),
+        (1_101, "pitch_still_share"),
+        (1_102, "pause_share"),
+        (1_113, "pause_breath_share"),
+        (1_114, "rate_line_40_110_hz_band_1_highest"),
+        (1_131, "rate_line_220_460_hz_band_3_std"),
+    ];
+    for (i, name) in at {
+        assert_eq!(names[i], name);
+    }
+    let mut sorted = names.to_vec();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(sorted.len(), 1_132);
+    let known = FeatureSet::from_name("extended");
+    assert_eq!(known, Some(FeatureSet::Extended));
+}
+
+#[test]
 fn an_extractor_is_shared_between_threads() {
     fn check<T: Send + Sync + std::fmt::Debug>() {}
     fn check_scratch<T: Send + Default + std::fmt::Debug>() {}
@@ -213,7 +246,11 @@ fn odd_signals() -> Vec<(&'static str, Vec<f32>)> {
 
 #[test]
 fn no_odd_signal_yields_nan_in_the_sets_at_16_khz() {
-    for (set, count) in [(FeatureSet::Dynamic, 425), (FeatureSet::Artefact, 821)] {
+    for (set, count) in [
+        (FeatureSet::Dynamic, 425),
+        (FeatureSet::Artefact, 821),
+        (FeatureSet::Extended, 1_132),
+    ] {
         let mut judged = 0;
         for (name, samples) in odd_signals() {
             match extract_set(set, samples) {
@@ -233,7 +270,11 @@ fn no_odd_signal_yields_nan_in_the_sets_at_16_khz() {
 
 #[test]
 fn the_sets_at_16_khz_have_the_same_errors() {
-    for set in [FeatureSet::Dynamic, FeatureSet::Artefact] {
+    for set in [
+        FeatureSet::Dynamic,
+        FeatureSet::Artefact,
+        FeatureSet::Extended,
+    ] {
         let error = |samples| extract_set(set, samples).unwrap_err();
         assert!(matches!(
             error(vec![0.3; 22_049]),

@@ -79,7 +79,7 @@ const TEXTURE_NAME: &str = "spectral_texture";
 const TEXTURE_MEANING: &str =
     "spectral texture: the grain of the spectrum, between neighbours in time and frequency";
 
-static ARTEFACT: [Aspect; 9] = [
+const ARTEFACT: [Aspect; 9] = [
     SPECTRAL_DYNAMICS,
     MODULATION,
     PITCH,
@@ -112,6 +112,50 @@ static ARTEFACT: [Aspect; 9] = [
     ),
 ];
 
+#[cfg(feature = "extended")]
+static EXTENDED: [Aspect; 14] = {
+    use super::extended;
+
+    let further = [
+        aspect(
+            extended::GROUP_ENDS[7],
+            "timbre_dynamics",
+            "dynamics of timbre: how the spectrum's envelope moves on the scale of the ear (MFCC)",
+        ),
+        aspect(
+            extended::GROUP_ENDS[8],
+            "average_spectrum",
+            "average spectrum: its shape, how far speech stands above pauses, and steady lines in it",
+        ),
+        aspect(
+            extended::GROUP_ENDS[9],
+            "voice_quality",
+            "quality of the voice: jitter, shimmer, harmonics to noise, and how smooth the pitch is",
+        ),
+        aspect(
+            extended::GROUP_ENDS[10],
+            "pauses",
+            "pauses: how long and how quiet they are, breath, and how speech begins and ends",
+        ),
+        aspect(
+            extended::COUNT,
+            "frame_rates",
+            "frame rates: lines in the flutter of the upper bands, 40 to 460 Hz",
+        ),
+    ];
+    let mut all = [further[0]; 14];
+    let mut n = 0;
+    while n < all.len() {
+        all[n] = if n < ARTEFACT.len() {
+            ARTEFACT[n]
+        } else {
+            further[n - ARTEFACT.len()]
+        };
+        n += 1;
+    }
+    all
+};
+
 static CHANNEL: [Aspect; 1] = [aspect(
     channel::COUNT,
     "recording",
@@ -126,6 +170,8 @@ impl FeatureSet {
             FeatureSet::Classic => &CLASSIC,
             FeatureSet::Dynamic => &DYNAMIC,
             FeatureSet::Artefact => &ARTEFACT,
+            #[cfg(feature = "extended")]
+            FeatureSet::Extended => &EXTENDED,
             FeatureSet::Channel => &CHANNEL,
         }
     }
@@ -151,7 +197,7 @@ mod tests {
     /// The stems that the names of an aspect's values start with, `_` and what follows left out where it varies.
     #[test]
     fn the_values_of_an_aspect_are_about_it() {
-        let stems: [(FeatureSet, &[&[&str]]); 2] = [
+        let stems: Vec<(FeatureSet, &[&[&str]])> = vec![
             (
                 FeatureSet::Classic,
                 &[
@@ -174,6 +220,26 @@ mod tests {
                     &["lpc"],
                     &["fast_modulation"],
                     &["envelope", "band"],
+                ],
+            ),
+            #[cfg(feature = "extended")]
+            (
+                FeatureSet::Extended,
+                &[
+                    &["lfcc", "wide_lfcc"],
+                    &["modulation"],
+                    &["cpp", "flux", "entropy", "pitch"],
+                    &["texture", "phase_advance"],
+                    &["phase", "group_delay", "frequency"],
+                    &["harmonicity"],
+                    &["lpc"],
+                    &["fast_modulation"],
+                    &["envelope", "band"],
+                    &["mfcc"],
+                    &["average"],
+                    &["jitter", "shimmer", "harmonics", "voiced", "pitch"],
+                    &["pause"],
+                    &["rate_line"],
                 ],
             ),
         ];

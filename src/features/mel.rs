@@ -38,6 +38,15 @@ fn log_step() -> f64 {
     6.4_f64.ln() / 27.0
 }
 
+/// `bands + 2` frequencies in Hz, 0 to `highest` (above 1 kHz), evenly on the mel scale (`librosa.mel_frequencies`): those
+/// of a band's lower edge, centre and upper edge follow each other.
+pub fn edges(bands: usize, highest: f64) -> Vec<f64> {
+    let top = hz_to_mel_above_break(highest);
+    (0..bands + 2)
+        .map(|i| mel_to_hz(top * i as f64 / (bands + 1) as f64))
+        .collect()
+}
+
 /// Triangular filters from 0 Hz to half the sample rate, each of unit area in Hz
 /// (`librosa.filters.mel` with `norm="slaney"`).
 ///
@@ -64,10 +73,7 @@ impl Default for MelFilterBank {
 impl MelFilterBank {
     /// Computes the filters.
     pub fn new() -> Self {
-        let top = hz_to_mel_above_break(f64::from(SAMPLE_RATE) / 2.0);
-        let edges: Vec<f64> = (0..MEL_BANDS + 2)
-            .map(|i| mel_to_hz(top * i as f64 / (MEL_BANDS + 1) as f64))
-            .collect();
+        let edges = edges(MEL_BANDS, f64::from(SAMPLE_RATE) / 2.0);
         let mut bank = Self {
             filters: Vec::with_capacity(MEL_BANDS),
             weights: Vec::new(),

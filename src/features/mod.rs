@@ -5,13 +5,14 @@
 //! periodicity), [`time_domain`] (zero crossings, RMS, silence), and [`statistics`] over the
 //! frames. Each feature set joins the stages that it needs; [`classic`] is the first. [`dynamic`] is
 //! how speech moves rather than its averages, at 16,000 Hz, with stages of its own; [`artefact`] is
-//! that and what synthesis leaves in the fine structure of spectrum, phase, residual and envelope.
+//! that and what synthesis leaves in the fine structure of spectrum, phase, residual and envelope;
+//! `extended` (a Cargo feature) is that and MFCC, average spectrum, jitter, shimmer, pauses and frame rates.
 //! [`channel`] is a control for evaluation: what a file tells without its speech.
 //!
 //! Guarantee: on the same samples, every value of `classic` is within 1e-3 (relative) or 1e-4
 //! (absolute) of librosa 0.10.1's, and the tempo within 0.01; `tests/features_parity.rs` holds it.
-//! `dynamic` is held to its own reference by `tests/dynamic_parity.rs`, what `artefact` adds to it by
-//! `tests/artefact_parity.rs`.
+//! `dynamic` is held to its own reference by `tests/dynamic_parity.rs`, what `artefact` adds to it,
+//! and `extended` to that, by `tests/artefact_parity.rs`.
 
 pub mod artefact;
 pub mod aspects;
@@ -20,6 +21,8 @@ pub mod channel;
 pub mod chroma;
 pub mod classic;
 pub mod dynamic;
+#[cfg(feature = "extended")]
+pub mod extended;
 pub mod logarithm;
 pub mod mel;
 pub mod spectral;
@@ -37,6 +40,8 @@ use artefact::Artefact;
 use channel::Channel;
 use classic::{Classic, ClassicScratch};
 use dynamic::{Dynamic, Speech};
+#[cfg(feature = "extended")]
+use extended::Extended;
 
 /// Shortest waveform that features are computed from, in seconds.
 pub const MIN_SECONDS: f64 = 1.0;
@@ -50,6 +55,9 @@ pub enum FeatureSet {
     Dynamic,
     /// Those 425, and 396 of the fine structure of spectrum, phase, residual and envelope.
     Artefact,
+    /// Those 821, and 311 of MFCC, average spectrum, jitter, shimmer, pauses and frame rates.
+    #[cfg(feature = "extended")]
+    Extended,
     /// 8 figures of the file and nothing of the speech: the control that honest data leaves at chance.
     Channel,
 }
@@ -60,6 +68,8 @@ impl FeatureSet {
         FeatureSet::Classic,
         FeatureSet::Dynamic,
         FeatureSet::Artefact,
+        #[cfg(feature = "extended")]
+        FeatureSet::Extended,
         FeatureSet::Channel,
     ];
 
@@ -69,6 +79,8 @@ impl FeatureSet {
             FeatureSet::Classic => "classic",
             FeatureSet::Dynamic => "dynamic",
             FeatureSet::Artefact => "artefact",
+            #[cfg(feature = "extended")]
+            FeatureSet::Extended => "extended",
             FeatureSet::Channel => "channel",
         }
     }
@@ -76,7 +88,12 @@ impl FeatureSet {
     /// Whether the set needs of a waveform its speech at 16 kHz alone: [`Extractor::extract_prepared`] knows it.
     #[must_use]
     pub fn starts_from_speech(self) -> bool {
-        matches!(self, FeatureSet::Dynamic | FeatureSet::Artefact)
+        match self {
+            FeatureSet::Dynamic | FeatureSet::Artefact => true,
+            #[cfg(feature = "extended")]
+            FeatureSet::Extended => true,
+            FeatureSet::Classic | FeatureSet::Channel => false,
+        }
     }
 
     /// The set of that name.
@@ -91,6 +108,8 @@ impl FeatureSet {
             FeatureSet::Classic => &[73],
             FeatureSet::Dynamic => &[dynamic::COUNT],
             FeatureSet::Artefact => &artefact::GROUP_ENDS,
+            #[cfg(feature = "extended")]
+            FeatureSet::Extended => &extended::GROUP_ENDS,
             FeatureSet::Channel => &[channel::COUNT],
         }
     }
@@ -100,11 +119,15 @@ impl FeatureSet {
         static CLASSIC: LazyLock<Vec<String>> = LazyLock::new(classic::names);
         static DYNAMIC: LazyLock<Vec<String>> = LazyLock::new(dynamic::names);
         static ARTEFACT: LazyLock<Vec<String>> = LazyLock::new(artefact::names);
+        #[cfg(feature = "extended")]
+        static EXTENDED: LazyLock<Vec<String>> = LazyLock::new(extended::names);
         static CHANNEL: LazyLock<Vec<String>> = LazyLock::new(channel::names);
         match self {
             FeatureSet::Classic => &CLASSIC,
             FeatureSet::Dynamic => &DYNAMIC,
             FeatureSet::Artefact => &ARTEFACT,
+            #[cfg(feature = "extended")]
+            FeatureSet::Extended => &EXTENDED,
             FeatureSet::Channel => &CHANNEL,
         }
     }
@@ -164,14 +187,16 @@ enum Stages {
     Classic(Box<Classic>),
     Dynamic(Box<Dynamic>),
     Artefact(Box<Artefact>),
+    #[cfg(feature = "extended")]
+    Extended(Box<Extended>),
     Channel(Box<Channel>),
 }
 
 /// Working memory of one extraction, reused from clip to clip; one for each thread.
 ///
 /// For `classic` it grows to about 5 kB a frame (200 kB a second) for clips of up to 64 s, 14 MB at
-/// most; longer clips need about 100 bytes a frame. `dynamic` and
-/// `artefact` keep nothing between clips; `artefact` takes 300 kB a second while it runs, of 60 s at most.
+/// most; longer clips need about 100 bytes a frame. `dynamic`,
+/// `artefact` and `extended` keep nothing between clips; `artefact` takes 300 kB a second while it runs, of 60 s at most.
 #[derive(Debug, Default)]
 pub struct Scratch {
     classic: ClassicScratch,
@@ -184,6 +209,8 @@ impl Extractor {
             FeatureSet::Classic => Stages::Classic(Box::default()),
             FeatureSet::Dynamic => Stages::Dynamic(Box::default()),
             FeatureSet::Artefact => Stages::Artefact(Box::default()),
+            #[cfg(feature = "extended")]
+            FeatureSet::Extended => Stages::Extended(Box::default()),
             FeatureSet::Channel => Stages::Channel(Box::default()),
         };
         Self { set, stages }
@@ -198,8 +225,8 @@ impl Extractor {
     ///
     /// # Errors
     /// [`FeatureError::TooShort`] below [`MIN_SECONDS`], [`FeatureError::Silent`] without sound,
-    /// [`FeatureError::OutOfRange`] for samples that are no audio, and for `dynamic`
-    /// and `artefact` [`FeatureError::TooLittleSpeech`].
+    /// [`FeatureError::OutOfRange`] for samples that are no audio, and for `dynamic`,
+    /// `artefact` and `extended` [`FeatureError::TooLittleSpeech`].
     pub fn extract(
         &self,
         waveform: &Waveform,
@@ -215,6 +242,8 @@ impl Extractor {
             }
             Stages::Dynamic(dynamic) => dynamic.extract(waveform.samples())?,
             Stages::Artefact(artefact) => artefact.extract(waveform.samples())?,
+            #[cfg(feature = "extended")]
+            Stages::Extended(extended) => extended.extract(waveform.samples())?,
             Stages::Channel(channel) => channel.extract(waveform.samples())?,
         };
         debug_assert!(values.iter().all(|v| v.is_finite()));
@@ -230,6 +259,8 @@ impl Extractor {
         let values = match &self.stages {
             Stages::Dynamic(dynamic) => dynamic.values(speech.analysed()),
             Stages::Artefact(artefact) => artefact.values(speech.analysed()),
+            #[cfg(feature = "extended")]
+            Stages::Extended(extended) => extended.values(speech.analysed()),
             _ => return None,
         };
         Some(FeatureVector {

@@ -274,7 +274,7 @@ impl Model {
     }
 
     /// Whether a recording of more than 12 s is judged in pieces: where there is a network, or a set of statistics of speech
-    /// (`dynamic`, `artefact`), both of which learned what clips of seconds are like. `classic` is the set of the replaced stack,
+    /// (`dynamic`, `artefact`, `extended`), both of which learned what clips of seconds are like. `classic` is the set of the replaced stack,
     /// which describes a file whole, and `channel` one of files: models of these alone judge whole, and answer as that stack did.
     #[must_use]
     pub fn hears_pieces(&self) -> bool {
@@ -303,7 +303,7 @@ impl Model {
     /// ([`FeatureSet::group_ends`]), that lie beyond the bounds which 99 of 100 rows of the training lie within: 0.01 on
     /// average there, and 0.002 for half of the clips. `None` for a model without bounds.
     ///
-    /// For `artefact` the first group are the 425 values of `dynamic`: they tell music and noise from speech; the others,
+    /// For `artefact` and `extended` the first group are the 425 values of `dynamic`: they tell music and noise from speech; the others,
     /// what synthesis leaves in the fine structure, tell them less well.
     ///
     /// # Panics

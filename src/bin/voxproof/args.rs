@@ -108,7 +108,8 @@ pub struct FeaturesArgs {
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Feature set: classic (the 73 librosa features of the replaced stack), dynamic (425 of how speech moves), artefact
-    /// (those and 396 of the fine structure of spectrum, phase, residual and envelope) or channel (8 of the file, a control)
+    /// (those and 396 of the fine structure of spectrum, phase, residual and envelope), extended (those and 311 of MFCC,
+    /// average spectrum, jitter, shimmer, pauses and frame rates) or channel (8 of the file, a control)
     #[arg(long, default_value = "classic", value_name = "NAME")]
     pub set: String,
     /// One JSON object a line

@@ -69,7 +69,8 @@ pub struct CorpusArgs {
     #[arg(long, value_name = "CLASSES", value_delimiter = ',',
           value_parser = PossibleValuesParser::new(LICENCE_CLASSES))]
     licences: Vec<String>,
-    /// Feature set: classic, dynamic, artefact, or channel (of the file and nothing of the speech: a control)
+    /// Feature set: classic, dynamic, artefact, extended, or channel (of the file and nothing of the speech: a
+    /// control)
     #[arg(long, default_value = "classic", value_name = "SET")]
     features: String,
     /// CSV of speakers that are left out, with all of their clips (column speaker)

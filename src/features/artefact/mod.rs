@@ -43,9 +43,12 @@ pub const COUNT: usize = dynamic::COUNT
     + lpc::COUNT
     + envelope::COUNT;
 
+/// Groups of values that stand together.
+pub const GROUPS: usize = 7;
+
 /// Where each group ends: the values of `dynamic`, then a group for each further aspect; fast modulation and how bands
 /// move together are two.
-pub const GROUP_ENDS: [usize; 7] = {
+pub const GROUP_ENDS: [usize; GROUPS] = {
     let spectrum = dynamic::COUNT;
     let texture = spectrum + texture::COUNT;
     let phase = texture + phase::COUNT;
@@ -105,14 +108,20 @@ impl Artefact {
 
     /// The 821 values of prepared `speech`.
     pub fn values(&self, speech: &[f32]) -> Vec<f64> {
+        self.values_and(speech, &mut ())
+    }
+
+    /// The 821 values of prepared `speech`; `further` hears the spectra too. It is no parameter of the type, so that a binary
+    /// has this code once.
+    pub fn values_and(&self, speech: &[f32], further: &mut dyn Listener) -> Vec<f64> {
         wide(
             #[inline(always)]
-            || self.describe(speech),
+            || self.describe(speech, further),
         )
     }
 
     #[inline(always)]
-    fn describe(&self, speech: &[f32]) -> Vec<f64> {
+    fn describe(&self, speech: &[f32], further: &mut dyn Listener) -> Vec<f64> {
         let frames = 1 + speech.len() / stft::HOP;
         let mut heard = Heard {
             tables: &self.harmonicity,
@@ -120,6 +129,7 @@ impl Artefact {
             texture_values: Vec::with_capacity(texture::COUNT),
             phase: PhaseTrack::new(frames),
             harmonicity: HarmonicityTrack::default(),
+            further,
         };
         let mut values = Vec::with_capacity(COUNT);
         self.dynamic.describe(speech, &mut heard, &mut values);
@@ -134,33 +144,37 @@ impl Artefact {
 }
 
 /// What is kept of the spectra of a clip.
-#[derive(Debug)]
 struct Heard<'a> {
     tables: &'a Harmonicity,
     texture: TextureTrack,
     texture_values: Vec<f64>,
     phase: PhaseTrack,
     harmonicity: HarmonicityTrack,
+    further: &'a mut dyn Listener,
 }
 
 impl Listener for Heard<'_> {
     #[inline(always)]
     fn short_frame(&mut self, spectrum: &[Complex<f64>]) {
         self.texture.push(spectrum);
+        self.further.short_frame(spectrum);
     }
 
     #[inline(always)]
     fn short_frames_end(&mut self) {
         self.texture.finish(&mut self.texture_values);
+        self.further.short_frames_end();
     }
 
     #[inline(always)]
     fn long_frame(&mut self, logs: &[f64], level: f64, lag: usize) {
         self.harmonicity.push(self.tables, logs, level, lag);
+        self.further.long_frame(logs, level, lag);
     }
 
     #[inline(always)]
     fn medium_frame(&mut self, spectrum: &[Complex<f64>]) {
         self.phase.push(spectrum);
+        self.further.medium_frame(spectrum);
     }
 }

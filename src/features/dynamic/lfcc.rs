@@ -6,6 +6,7 @@
 use super::RATE;
 use super::distribution::{Distribution, percentile};
 use crate::features::logarithm::ln_f64;
+use crate::features::mel;
 use std::f64::consts::PI;
 
 /// Triangular filters.
@@ -52,13 +53,27 @@ impl FilterBank {
     /// 40 filters whose outer edges are `low` and `high`, in Hz.
     pub fn new(low: f64, high: f64) -> Self {
         let step = (high - low) / (FILTERS + 1) as f64;
+        Self::of(|i, hz| {
+            let edge = low + step * i as f64;
+            ((hz - edge) / step).min((edge + 2.0 * step - hz) / step)
+        })
+    }
+
+    /// 40 filters between points that lie evenly on Slaney's mel scale, 0 to 8,000 Hz, each 1 high
+    /// (`librosa.filters.mel(sr=16000, n_fft=512, n_mels=40, norm=None)`).
+    pub fn mel() -> Self {
+        let edges = mel::edges(FILTERS, f64::from(RATE) / 2.0);
+        Self::of(|i, hz| {
+            let (low, centre, high) = (edges[i], edges[i + 1], edges[i + 2]);
+            ((hz - low) / (centre - low)).min((high - hz) / (high - centre))
+        })
+    }
+
+    /// Filters of which `weight` says, by number and frequency in Hz, what a bin weighs where that is more than 0.
+    fn of(weight: impl Fn(usize, f64) -> f64) -> Self {
         let width = f64::from(RATE) / FFT_SIZE as f64;
         let filter = |i: usize| {
-            let edge = low + step * i as f64;
-            let weight = |bin: usize| {
-                let hz = bin as f64 * width;
-                ((hz - edge) / step).min((edge + 2.0 * step - hz) / step)
-            };
+            let weight = |bin: usize| weight(i, bin as f64 * width);
             let heard: Vec<usize> = (0..=FFT_SIZE / 2).filter(|&b| weight(b) > 0.0).collect();
             let first = heard[0].min(PADDED - heard.len().next_multiple_of(LANES));
             let mut weights = vec![[0.0; LANES]; heard.len().div_ceil(LANES)];

@@ -21,6 +21,12 @@ pub struct Stft {
     window: Vec<f64>,
 }
 
+/// Periodic Hann window (`scipy.signal.get_window("hann", size)`), shape `[size]`.
+pub fn hann(size: usize) -> Vec<f64> {
+    let at = |n: usize| 0.5 - 0.5 * (2.0 * PI * n as f64 / size as f64).cos();
+    (0..size).map(at).collect()
+}
+
 impl fmt::Debug for Stft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stft")
@@ -33,10 +39,9 @@ impl fmt::Debug for Stft {
 impl Stft {
     /// Frames of `size` samples under a window of `window` samples, both even.
     pub fn new(size: usize, window: usize) -> Self {
-        let hann = |n: usize| 0.5 - 0.5 * (2.0 * PI * n as f64 / window as f64).cos();
         Self {
             transform: RealTransform::new(size),
-            window: (0..window).map(hann).collect(),
+            window: hann(window),
         }
     }
 
