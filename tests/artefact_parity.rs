@@ -17,7 +17,7 @@ use pcm_support::{document, numbers, samples};
 use serde_json::Value;
 use voxproof::audio::Waveform;
 use voxproof::features::artefact::{self, Artefact};
-use voxproof::features::dynamic::{self, Dynamic};
+use voxproof::features::dynamic::{self, DescribesSpeech, Dynamic};
 use voxproof::features::extended::Extended;
 use voxproof::features::{Extractor, FeatureError, FeatureSet, Scratch};
 

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use pcm_support::{document, numbers, samples};
 use serde_json::Value;
 use voxproof::audio::{Waveform, resample, resample_in_place};
-use voxproof::features::dynamic::Dynamic;
+use voxproof::features::dynamic::{DescribesSpeech, Dynamic};
 use voxproof::features::{Extractor, FeatureError, FeatureSet, Scratch};
 
 /// One of the two rows of a case: values, or none where the trimmed clip is too short.

@@ -39,7 +39,7 @@ use crate::audio::Waveform;
 use artefact::Artefact;
 use channel::Channel;
 use classic::{Classic, ClassicScratch};
-use dynamic::{Dynamic, Speech};
+use dynamic::{DescribesSpeech, Dynamic, Speech};
 #[cfg(feature = "extended")]
 use extended::Extended;
 
@@ -185,10 +185,7 @@ pub struct Extractor {
 #[derive(Debug)]
 enum Stages {
     Classic(Box<Classic>),
-    Dynamic(Box<Dynamic>),
-    Artefact(Box<Artefact>),
-    #[cfg(feature = "extended")]
-    Extended(Box<Extended>),
+    Speech(Box<dyn DescribesSpeech>),
     Channel(Box<Channel>),
 }
 
@@ -207,10 +204,10 @@ impl Extractor {
     pub fn new(set: FeatureSet) -> Self {
         let stages = match set {
             FeatureSet::Classic => Stages::Classic(Box::default()),
-            FeatureSet::Dynamic => Stages::Dynamic(Box::default()),
-            FeatureSet::Artefact => Stages::Artefact(Box::default()),
+            FeatureSet::Dynamic => Stages::Speech(Box::<Dynamic>::default()),
+            FeatureSet::Artefact => Stages::Speech(Box::<Artefact>::default()),
             #[cfg(feature = "extended")]
-            FeatureSet::Extended => Stages::Extended(Box::default()),
+            FeatureSet::Extended => Stages::Speech(Box::<Extended>::default()),
             FeatureSet::Channel => Stages::Channel(Box::default()),
         };
         Self { set, stages }
@@ -240,10 +237,7 @@ impl Extractor {
             Stages::Classic(classic) => {
                 classic.extract(waveform.samples(), &mut scratch.classic)?
             }
-            Stages::Dynamic(dynamic) => dynamic.extract(waveform.samples())?,
-            Stages::Artefact(artefact) => artefact.extract(waveform.samples())?,
-            #[cfg(feature = "extended")]
-            Stages::Extended(extended) => extended.extract(waveform.samples())?,
+            Stages::Speech(stages) => stages.extract(waveform.samples())?,
             Stages::Channel(channel) => channel.extract(waveform.samples())?,
         };
         debug_assert!(values.iter().all(|v| v.is_finite()));
@@ -256,13 +250,10 @@ impl Extractor {
     /// What [`Extractor::extract`] finds in a waveform whose `speech` is prepared already: neither resampled nor trimmed
     /// again. `None` for a set that does not start from it.
     pub fn extract_prepared(&self, speech: &Speech) -> Option<FeatureVector> {
-        let values = match &self.stages {
-            Stages::Dynamic(dynamic) => dynamic.values(speech.analysed()),
-            Stages::Artefact(artefact) => artefact.values(speech.analysed()),
-            #[cfg(feature = "extended")]
-            Stages::Extended(extended) => extended.values(speech.analysed()),
-            _ => return None,
+        let Stages::Speech(stages) = &self.stages else {
+            return None;
         };
+        let values = stages.values(speech.analysed());
         Some(FeatureVector {
             set: self.set,
             values,

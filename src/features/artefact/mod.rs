@@ -25,10 +25,8 @@ pub mod texture;
 
 use realfft::num_complex::Complex;
 
-use super::dynamic::{self, Dynamic, Listener, RATE, prepare, stft};
+use super::dynamic::{self, DescribesSpeech, Dynamic, Listener, stft};
 use super::wide::wide;
-use super::{FeatureError, time_domain};
-use crate::audio::{SAMPLE_RATE, resample};
 use envelope::FastEnvelopes;
 use harmonicity::{Harmonicity, HarmonicityTrack};
 use lpc::Lpc;
@@ -87,30 +85,14 @@ pub struct Artefact {
     envelopes: FastEnvelopes,
 }
 
-impl Artefact {
-    /// The 821 values of `samples` at 22,050 Hz, in the order of [`names`].
-    ///
-    /// # Errors
-    /// Those of [`time_domain::analyse`] and of [`analyse`](Self::analyse).
-    pub fn extract(&self, samples: &[f32]) -> Result<Vec<f64>, FeatureError> {
-        time_domain::analyse(samples)?;
-        self.analyse(&resample(samples, SAMPLE_RATE, RATE))
-    }
-
-    /// The 821 values of `samples` at 16,000 Hz, which must be finite; the first 425 are [`Dynamic::analyse`]'s.
-    ///
-    /// # Errors
-    /// [`FeatureError::Silent`] if every sample is 0, [`FeatureError::TooLittleSpeech`] if less than
-    /// [`MIN_SPEECH_SECONDS`](dynamic::MIN_SPEECH_SECONDS) are left of the trimmed clip.
-    pub fn analyse(&self, samples: &[f32]) -> Result<Vec<f64>, FeatureError> {
-        Ok(self.values(&prepare::prepare(samples)?))
-    }
-
-    /// The 821 values of prepared `speech`.
-    pub fn values(&self, speech: &[f32]) -> Vec<f64> {
+impl DescribesSpeech for Artefact {
+    /// The 821 values, in the order of [`names`]; the first 425 are those of [`Dynamic`].
+    fn values(&self, speech: &[f32]) -> Vec<f64> {
         self.values_and(speech, &mut ())
     }
+}
 
+impl Artefact {
     /// The 821 values of prepared `speech`; `further` hears the spectra too. It is no parameter of the type, so that a binary
     /// has this code once.
     pub fn values_and(&self, speech: &[f32], further: &mut dyn Listener) -> Vec<f64> {

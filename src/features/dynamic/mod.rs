@@ -21,6 +21,8 @@ pub mod stft;
 pub mod texture;
 pub mod voice;
 
+use std::fmt;
+
 use realfft::num_complex::Complex;
 
 use super::wide::wide;
@@ -103,30 +105,36 @@ impl Default for Dynamic {
     }
 }
 
-impl Dynamic {
-    /// The 425 values of `samples` at 22,050 Hz, in the order of [`names`].
+/// A set that describes speech at 16,000 Hz.
+pub trait DescribesSpeech: fmt::Debug + Send + Sync {
+    /// The values of prepared `speech` ([`prepare::prepare`]), in the order of the set's names.
+    fn values(&self, speech: &[f32]) -> Vec<f64>;
+
+    /// The values of `samples` at 16,000 Hz, which must be finite.
+    ///
+    /// # Errors
+    /// [`FeatureError::Silent`] if every sample is 0, [`FeatureError::TooLittleSpeech`] if less than
+    /// [`MIN_SPEECH_SECONDS`] are left of the trimmed clip.
+    fn analyse(&self, samples: &[f32]) -> Result<Vec<f64>, FeatureError> {
+        Ok(self.values(&prepare::prepare(samples)?))
+    }
+
+    /// The values of `samples` at 22,050 Hz.
     ///
     /// Besides the 16 kHz copy of the clip (64 kB a second), memory is bounded: what follows the first
     /// [`MAX_SECONDS`] of the trimmed clip is not analysed.
     ///
     /// # Errors
     /// Those of [`time_domain::analyse`] and of [`analyse`](Self::analyse).
-    pub fn extract(&self, samples: &[f32]) -> Result<Vec<f64>, FeatureError> {
+    fn extract(&self, samples: &[f32]) -> Result<Vec<f64>, FeatureError> {
         time_domain::analyse(samples)?;
         self.analyse(&resample(samples, SAMPLE_RATE, RATE))
     }
+}
 
-    /// The 425 values of `samples` at 16,000 Hz, which must be finite.
-    ///
-    /// # Errors
-    /// [`FeatureError::Silent`] if every sample is 0, [`FeatureError::TooLittleSpeech`] if less than
-    /// [`MIN_SPEECH_SECONDS`] are left of the trimmed clip.
-    pub fn analyse(&self, samples: &[f32]) -> Result<Vec<f64>, FeatureError> {
-        Ok(self.values(&prepare::prepare(samples)?))
-    }
-
-    /// The 425 values of prepared `speech`.
-    pub fn values(&self, speech: &[f32]) -> Vec<f64> {
+impl DescribesSpeech for Dynamic {
+    /// The 425 values, in the order of [`names`].
+    fn values(&self, speech: &[f32]) -> Vec<f64> {
         let mut values = Vec::with_capacity(COUNT);
         wide(
             #[inline(always)]
@@ -134,7 +142,9 @@ impl Dynamic {
         );
         values
     }
+}
 
+impl Dynamic {
     /// Appends the 425 values of prepared `speech` to `values`, and lets `listener` hear the spectra.
     #[inline(always)]
     pub fn describe(&self, speech: &[f32], listener: &mut impl Listener, values: &mut Vec<f64>) {

@@ -25,9 +25,7 @@ use realfft::num_complex::Complex;
 
 use super::artefact::{self, Artefact};
 use super::dynamic::lfcc::{self, FilterBank, LfccTrack};
-use super::dynamic::{self, Listener, RATE, prepare};
-use super::{FeatureError, time_domain};
-use crate::audio::{SAMPLE_RATE, resample};
+use super::dynamic::{self, DescribesSpeech, Listener};
 use bands::BandTrack;
 use micro::Micro;
 use rates::Rates;
@@ -91,27 +89,9 @@ impl Default for Extended {
     }
 }
 
-impl Extended {
-    /// The 1,132 values of `samples` at 22,050 Hz, in the order of [`names`].
-    ///
-    /// # Errors
-    /// Those of [`time_domain::analyse`] and of [`analyse`](Self::analyse).
-    pub fn extract(&self, samples: &[f32]) -> Result<Vec<f64>, FeatureError> {
-        time_domain::analyse(samples)?;
-        self.analyse(&resample(samples, SAMPLE_RATE, RATE))
-    }
-
-    /// The 1,132 values of `samples` at 16,000 Hz, which must be finite; the first 821 are [`Artefact::analyse`]'s.
-    ///
-    /// # Errors
-    /// [`FeatureError::Silent`] if every sample is 0, [`FeatureError::TooLittleSpeech`] if less than
-    /// [`MIN_SPEECH_SECONDS`](dynamic::MIN_SPEECH_SECONDS) are left of the trimmed clip.
-    pub fn analyse(&self, samples: &[f32]) -> Result<Vec<f64>, FeatureError> {
-        Ok(self.values(&prepare::prepare(samples)?))
-    }
-
-    /// The 1,132 values of prepared `speech`.
-    pub fn values(&self, speech: &[f32]) -> Vec<f64> {
+impl DescribesSpeech for Extended {
+    /// The 1,132 values, in the order of [`names`]; the first 821 are those of [`Artefact`].
+    fn values(&self, speech: &[f32]) -> Vec<f64> {
         let mut heard = Heard {
             mel: &self.mel,
             power: [0.0; lfcc::PADDED],
