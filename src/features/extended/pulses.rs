@@ -207,9 +207,10 @@ mod tests {
         let mut speech = vec![0.0_f32; 32_000];
         let (mut at, mut n) = (200.0_f64, 0);
         while at < 31_900.0 {
-            for s in at as usize - 30..at as usize + 30 {
-                let x = (s as f64 - at) / 6.0;
-                speech[s] += (height(n) * (-x * x / 2.0).exp()) as f32;
+            let first = at as usize - 30;
+            for (s, sample) in speech[first..first + 60].iter_mut().enumerate() {
+                let x = ((first + s) as f64 - at) / 6.0;
+                *sample += (height(n) * (-x * x / 2.0).exp()) as f32;
             }
             at += period(n);
             n += 1;
