@@ -88,22 +88,15 @@ fn compare(
 
 #[test]
 fn behind_the_resampler_the_values_are_the_references() {
-    let artefact = Artefact::default();
-    compare(
-        ARTEFACT,
-        "unresampled",
-        [1e-4, 0.999, 5e-4],
-        30,
-        |samples| artefact.analyse(samples),
-    );
-    let extended = Extended::default();
-    compare(
-        EXTENDED,
-        "unresampled",
-        [1e-6, 0.999, 1e-5],
-        30,
-        |samples| extended.analyse(samples),
-    );
+    let sets: [(_, &dyn DescribesSpeech, _); 2] = [
+        (ARTEFACT, &Artefact::default(), [1e-4, 0.999, 5e-4]),
+        (EXTENDED, &Extended::default(), [1e-6, 0.999, 1e-5]),
+    ];
+    for (what, set, tolerances) in sets {
+        compare(what, "unresampled", tolerances, 30, |samples| {
+            set.analyse(samples)
+        });
+    }
 }
 
 #[test]

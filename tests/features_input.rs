@@ -43,10 +43,22 @@ fn names_are_the_references_order() {
     assert_eq!(FeatureSet::from_name("modern"), None);
 }
 
+/// The set has that name and `count` values with names of their own, of which some stand where `at` says.
+fn check_names(set: FeatureSet, name: &str, count: usize, at: &[(usize, &str)]) {
+    let names = set.names();
+    assert_eq!(names.len(), count);
+    for (i, name) in at {
+        assert_eq!(names[*i], *name);
+    }
+    let mut sorted = names.to_vec();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(sorted.len(), count);
+    assert_eq!(FeatureSet::from_name(name), Some(set));
+}
+
 #[test]
 fn names_of_the_dynamic_set_are_distinct_and_in_the_studys_order() {
-    let names = FeatureSet::Dynamic.names();
-    assert_eq!(names.len(), 425);
     let at = [
         (0, "lfcc_std_1"),
         (20, "lfcc_skewness_1"),
@@ -60,20 +72,11 @@ fn names_of_the_dynamic_set_are_distinct_and_in_the_studys_order() {
         (399, "texture_low_time_difference_std"),
         (424, "phase_advance_4_coherence_over_bins"),
     ];
-    for (i, name) in at {
-        assert_eq!(names[i], name);
-    }
-    let mut sorted = names.to_vec();
-    sorted.sort();
-    sorted.dedup();
-    assert_eq!(sorted.len(), 425);
-    assert_eq!(FeatureSet::from_name("dynamic"), Some(FeatureSet::Dynamic));
+    check_names(FeatureSet::Dynamic, "dynamic", 425, &at);
 }
 
 #[test]
 fn names_of_the_artefact_set_are_distinct_and_in_the_studys_order() {
-    let names = FeatureSet::Artefact.names();
-    assert_eq!(names.len(), 821);
     let at = [
         (424, "phase_advance_4_coherence_over_bins"),
         (425, "texture_band_1_time_difference_std"),
@@ -92,21 +95,11 @@ fn names_of_the_artefact_set_are_distinct_and_in_the_studys_order() {
         (791, "envelope_change_std_band_1"),
         (820, "envelope_kurtosis_band_5"),
     ];
-    for (i, name) in at {
-        assert_eq!(names[i], name);
-    }
-    let mut sorted = names.to_vec();
-    sorted.sort();
-    sorted.dedup();
-    assert_eq!(sorted.len(), 821);
-    let known = FeatureSet::from_name("artefact");
-    assert_eq!(known, Some(FeatureSet::Artefact));
+    check_names(FeatureSet::Artefact, "artefact", 821, &at);
 }
 
 #[test]
 fn names_of_the_extended_set_are_distinct_and_in_the_references_order() {
-    let names = FeatureSet::Extended.names();
-    assert_eq!(names.len(), 1_132);
     let at = [
         (820, "envelope_kurtosis_band_5"),
         (821, "mfcc_std_1"),
@@ -125,15 +118,7 @@ fn names_of_the_extended_set_are_distinct_and_in_the_references_order() {
         (1_114, "rate_line_40_110_hz_band_1_highest"),
         (1_131, "rate_line_220_460_hz_band_3_std"),
     ];
-    for (i, name) in at {
-        assert_eq!(names[i], name);
-    }
-    let mut sorted = names.to_vec();
-    sorted.sort();
-    sorted.dedup();
-    assert_eq!(sorted.len(), 1_132);
-    let known = FeatureSet::from_name("extended");
-    assert_eq!(known, Some(FeatureSet::Extended));
+    check_names(FeatureSet::Extended, "extended", 1_132, &at);
 }
 
 #[test]

@@ -3,6 +3,9 @@
 //! An aspect is a run of values that stand together in the set's order. Aspects are finer than the groups of
 //! [`FeatureSet::group_ends`] where one group describes several things that a person would tell apart.
 
+#[cfg(feature = "extended")]
+use std::sync::LazyLock;
+
 use super::{FeatureSet, artefact, channel, classic, dynamic};
 
 /// One aspect of speech that a feature set describes.
@@ -79,7 +82,7 @@ const TEXTURE_NAME: &str = "spectral_texture";
 const TEXTURE_MEANING: &str =
     "spectral texture: the grain of the spectrum, between neighbours in time and frequency";
 
-const ARTEFACT: [Aspect; 9] = [
+static ARTEFACT: [Aspect; 9] = [
     SPECTRAL_DYNAMICS,
     MODULATION,
     PITCH,
@@ -113,7 +116,7 @@ const ARTEFACT: [Aspect; 9] = [
 ];
 
 #[cfg(feature = "extended")]
-static EXTENDED: [Aspect; 14] = {
+static EXTENDED: LazyLock<Vec<Aspect>> = LazyLock::new(|| {
     use super::extended;
 
     let further = [
@@ -143,18 +146,8 @@ static EXTENDED: [Aspect; 14] = {
             "frame rates: lines in the flutter of the upper bands, 40 to 460 Hz",
         ),
     ];
-    let mut all = [further[0]; 14];
-    let mut n = 0;
-    while n < all.len() {
-        all[n] = if n < ARTEFACT.len() {
-            ARTEFACT[n]
-        } else {
-            further[n - ARTEFACT.len()]
-        };
-        n += 1;
-    }
-    all
-};
+    [&ARTEFACT[..], &further].concat()
+});
 
 static CHANNEL: [Aspect; 1] = [aspect(
     channel::COUNT,
@@ -197,51 +190,37 @@ mod tests {
     /// The stems that the names of an aspect's values start with, `_` and what follows left out where it varies.
     #[test]
     fn the_values_of_an_aspect_are_about_it() {
-        let stems: Vec<(FeatureSet, &[&[&str]])> = vec![
-            (
-                FeatureSet::Classic,
-                &[
-                    &["mfcc"],
-                    &["spectral", "zero_crossing"],
-                    &["chroma"],
-                    &["tempo"],
-                    &["rms"],
-                ],
-            ),
-            (
-                FeatureSet::Artefact,
-                &[
-                    &["lfcc", "wide_lfcc"],
-                    &["modulation"],
-                    &["cpp", "flux", "entropy", "pitch"],
-                    &["texture", "phase_advance"],
-                    &["phase", "group_delay", "frequency"],
-                    &["harmonicity"],
-                    &["lpc"],
-                    &["fast_modulation"],
-                    &["envelope", "band"],
-                ],
-            ),
+        let classic: Vec<&[&str]> = vec![
+            &["mfcc"],
+            &["spectral", "zero_crossing"],
+            &["chroma"],
+            &["tempo"],
+            &["rms"],
+        ];
+        let artefact: Vec<&[&str]> = vec![
+            &["lfcc", "wide_lfcc"],
+            &["modulation"],
+            &["cpp", "flux", "entropy", "pitch"],
+            &["texture", "phase_advance"],
+            &["phase", "group_delay", "frequency"],
+            &["harmonicity"],
+            &["lpc"],
+            &["fast_modulation"],
+            &["envelope", "band"],
+        ];
+        #[cfg(feature = "extended")]
+        let further: [&[&str]; 5] = [
+            &["mfcc"],
+            &["average"],
+            &["jitter", "shimmer", "harmonics", "voiced", "pitch"],
+            &["pause"],
+            &["rate_line"],
+        ];
+        let stems = [
+            (FeatureSet::Classic, classic),
             #[cfg(feature = "extended")]
-            (
-                FeatureSet::Extended,
-                &[
-                    &["lfcc", "wide_lfcc"],
-                    &["modulation"],
-                    &["cpp", "flux", "entropy", "pitch"],
-                    &["texture", "phase_advance"],
-                    &["phase", "group_delay", "frequency"],
-                    &["harmonicity"],
-                    &["lpc"],
-                    &["fast_modulation"],
-                    &["envelope", "band"],
-                    &["mfcc"],
-                    &["average"],
-                    &["jitter", "shimmer", "harmonics", "voiced", "pitch"],
-                    &["pause"],
-                    &["rate_line"],
-                ],
-            ),
+            (FeatureSet::Extended, [&artefact[..], &further].concat()),
+            (FeatureSet::Artefact, artefact),
         ];
         for (set, stems) in stems {
             let mut start = 0;

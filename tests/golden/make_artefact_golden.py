@@ -96,37 +96,43 @@ def rounded(x):
     return None if x is None else [float(f"{v:.8g}") for v in x]
 
 
-def main():
-    file = HERE / "artefact.json"
+def write(file, extract, single=None):
+    """Writes the golden values of `extract` (float32 at 16,000 Hz -> values or None), and how far `single` is from them."""
     if sys.argv[1:]:
-        rows = [extract(resampled(read(clip)), DOUBLE, np.float64) for clip in sys.argv[1:]]
+        rows = [extract(resampled(read(clip))) for clip in sys.argv[1:]]
         rows = [row for row in rows if row is not None]
         spread, clips = np.std(rows, axis=0), len(rows)
     else:
         stored = json.load(open(file))
         spread, clips = np.array(stored["spread"]), stored["spread_clips"]
     render = space_of(HERE / "make_pcm_golden.py", "import librosa", "librosa = None")["render"]
-    cases, single = [], np.zeros(len(spread))
+    cases, furthest = [], np.zeros(len(spread))
     for case in json.load(open(HERE / "pcm.json"))["cases"]:
         pcm = samples_of(case, render)
         y = pcm.astype(np.float32) / np.float32(32768)
-        row = {"name": case["name"], "unresampled": extract(y, DOUBLE, np.float64)}
+        row = {"name": case["name"], "unresampled": extract(y)}
         if "wav" in case:
-            row["values"] = extract(resampled(pcm), DOUBLE, np.float64)
-        if row["unresampled"] is not None:
-            off = np.abs(extract(y, SINGLE, np.float32) - row["unresampled"])
-            single = np.maximum(single, off / np.maximum(np.abs(row["unresampled"]), spread))
+            row["values"] = extract(resampled(pcm))
+        if single and row["unresampled"] is not None:
+            off = np.abs(single(y) - row["unresampled"])
+            furthest = np.maximum(furthest, off / np.maximum(np.abs(row["unresampled"]), spread))
         cases.append({k: v if k == "name" else rounded(v) for k, v in row.items()})
         print(case["name"], row["unresampled"] is not None, file=sys.stderr)
     head = {
         "reference": {"numpy": np.__version__, "scipy": scipy.__version__, "soxr": soxr.__version__},
         "spread_clips": clips,
         "spread": rounded(spread),
-        "single": [float(f"{v:.2g}") for v in single],
     }
+    if single:
+        head["single"] = [float(f"{v:.2g}") for v in furthest]
     with open(file, "w") as f:
         lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
         f.write(f'{json.dumps(head)[:-1]},\n"cases": [\n{lines}\n]}}\n')
+
+
+def main():
+    double, single = (lambda y: extract(y, DOUBLE, np.float64)), (lambda y: extract(y, SINGLE, np.float32))
+    write(HERE / "artefact.json", double, single)
 
 
 main()

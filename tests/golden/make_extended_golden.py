@@ -5,14 +5,10 @@
 The reference is `features` below, in float64. Rows, `spread` and the meaning of null are those of artefact.json
 (make_artefact_golden.py), whose functions prepare the clips.
 """
-import json
 import pathlib
-import sys
 import warnings
 
 import numpy as np
-import scipy
-import soxr
 from scipy.fftpack import dct
 from scipy.stats import kurtosis, skew
 
@@ -219,37 +215,13 @@ def main():
     source = (HERE / "make_artefact_golden.py").read_text().rsplit("\nmain()", 1)[0]
     base = {"__file__": str(HERE / "make_artefact_golden.py"), "__name__": "artefact"}
     exec(compile(source, "make_artefact_golden.py", "exec"), base)
-    prepared, resampled, rounded = base["prepared"], base["resampled"], base["rounded"]
+    prepared = base["prepared"]
 
     def extract(y):
         y = prepared(y)
         return None if y is None else np.concatenate(list(features(y.astype(np.float64)).values()))
 
-    file = HERE / "extended.json"
-    if sys.argv[1:]:
-        rows = [extract(resampled(base["read"](clip))) for clip in sys.argv[1:]]
-        rows = [row for row in rows if row is not None]
-        spread, clips = np.std(rows, axis=0), len(rows)
-    else:
-        stored = json.load(open(file))
-        spread, clips = np.array(stored["spread"]), stored["spread_clips"]
-    render = base["space_of"](HERE / "make_pcm_golden.py", "import librosa", "librosa = None")["render"]
-    cases = []
-    for case in json.load(open(HERE / "pcm.json"))["cases"]:
-        pcm = base["samples_of"](case, render)
-        row = {"name": case["name"], "unresampled": extract(pcm.astype(np.float32) / np.float32(32768))}
-        if "wav" in case:
-            row["values"] = extract(resampled(pcm))
-        cases.append({k: v if k == "name" else rounded(v) for k, v in row.items()})
-        print(case["name"], row["unresampled"] is not None, file=sys.stderr)
-    head = {
-        "reference": {"numpy": np.__version__, "scipy": scipy.__version__, "soxr": soxr.__version__},
-        "spread_clips": clips,
-        "spread": rounded(spread),
-    }
-    with open(file, "w") as f:
-        lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
-        f.write(f'{json.dumps(head)[:-1]},\n"cases": [\n{lines}\n]}}\n')
+    base["write"](HERE / "extended.json", extract)
 
 
 if __name__ == "__main__":

@@ -41,12 +41,9 @@ pub const COUNT: usize = dynamic::COUNT
     + lpc::COUNT
     + envelope::COUNT;
 
-/// Groups of values that stand together.
-pub const GROUPS: usize = 7;
-
 /// Where each group ends: the values of `dynamic`, then a group for each further aspect; fast modulation and how bands
 /// move together are two.
-pub const GROUP_ENDS: [usize; GROUPS] = {
+pub const GROUP_ENDS: [usize; 7] = {
     let spectrum = dynamic::COUNT;
     let texture = spectrum + texture::COUNT;
     let phase = texture + phase::COUNT;

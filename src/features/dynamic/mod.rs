@@ -55,32 +55,27 @@ pub fn names() -> Vec<String> {
 }
 
 /// What a further set hears of the spectra while the 425 values are made, so that no spectrum is computed twice. The
-/// passes come in the order of the methods; each hears every frame, in order.
+/// passes come in the order of the methods; each hears every frame, in order. What is not listened to passes by.
 pub trait Listener {
     /// A frame under 20 ms: its spectrum, shape `[257]`.
-    fn short_frame(&mut self, spectrum: &[Complex<f64>]);
+    #[inline(always)]
+    fn short_frame(&mut self, _spectrum: &[Complex<f64>]) {}
 
     /// After the last frame under 20 ms.
-    fn short_frames_end(&mut self);
+    #[inline(always)]
+    fn short_frames_end(&mut self) {}
 
     /// A frame under 40 ms: its log magnitudes, shape `[513]`, their mean `level`, and its pitch period `lag` in samples.
-    fn long_frame(&mut self, logs: &[f64], level: f64, lag: usize);
+    #[inline(always)]
+    fn long_frame(&mut self, _logs: &[f64], _level: f64, _lag: usize) {}
 
     /// A frame under 25 ms: its spectrum, shape `[257]`.
-    fn medium_frame(&mut self, spectrum: &[Complex<f64>]);
+    #[inline(always)]
+    fn medium_frame(&mut self, _spectrum: &[Complex<f64>]) {}
 }
 
 /// Hears nothing.
-impl Listener for () {
-    #[inline(always)]
-    fn short_frame(&mut self, _: &[Complex<f64>]) {}
-    #[inline(always)]
-    fn short_frames_end(&mut self) {}
-    #[inline(always)]
-    fn long_frame(&mut self, _: &[f64], _: f64, _: usize) {}
-    #[inline(always)]
-    fn medium_frame(&mut self, _: &[Complex<f64>]) {}
-}
+impl Listener for () {}
 
 /// Plans and tables.
 #[derive(Debug)]

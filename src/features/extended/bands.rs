@@ -1,5 +1,7 @@
 //! What the long-term average and the pauses are taken from: power in 32 bands of 250 Hz, and its mean in every bin.
 
+use crate::features::dynamic::distribution::{Distribution, percentile};
+
 /// Bands, of [`WIDTH`] bins each from bin 1 on: 16 to 8,016 Hz.
 pub const BANDS: usize = 32;
 /// Bins of 31.25 Hz in a band.
@@ -64,12 +66,6 @@ pub fn mean(x: &[f64]) -> f64 {
     x.iter().sum::<f64>() / x.len() as f64
 }
 
-/// Population standard deviation of `x`; NaN without values.
-pub fn deviation(x: &[f64]) -> f64 {
-    let middle = mean(x);
-    (x.iter().map(|x| (x - middle) * (x - middle)).sum::<f64>() / x.len() as f64).sqrt()
-}
-
 /// Slope of the straight line through `x` by least squares, and what is left of `x` beside that line.
 pub fn line(x: &[f64]) -> (f64, Vec<f64>) {
     let centre = (x.len() as f64 - 1.0) / 2.0;
@@ -86,27 +82,17 @@ pub fn line(x: &[f64]) -> (f64, Vec<f64>) {
 
 /// `x` less the median of what lies within `reach` places of each: lines stand out.
 pub fn beside_neighbours(x: &[f64], reach: usize) -> Vec<f64> {
-    let mut near = Vec::with_capacity(2 * reach + 1);
-    (0..x.len())
-        .map(|k| {
-            near.clear();
-            near.extend_from_slice(&x[k.saturating_sub(reach)..(k + reach + 1).min(x.len())]);
-            near.sort_unstable_by(f64::total_cmp);
-            let half = near.len() / 2;
-            let median = if near.len() % 2 == 1 {
-                near[half]
-            } else {
-                (near[half - 1] + near[half]) / 2.0
-            };
-            x[k] - median
-        })
+    let near = |k: usize| &x[k.saturating_sub(reach)..(k + reach + 1).min(x.len())];
+    let places = x.iter().enumerate();
+    places
+        .map(|(k, value)| value - percentile(near(k), 50.0))
         .collect()
 }
 
-/// Highest of `x`, and its standard deviation; NaN if one of them is.
+/// Highest of `x`, and its population standard deviation.
 pub fn peak_and_deviation(x: &[f64]) -> [f64; 2] {
     let highest = x.iter().copied().reduce(f64::max).unwrap_or(f64::NAN);
-    [highest, deviation(x)]
+    [highest, Distribution::of(x.iter().copied()).deviation]
 }
 
 /// Runs of neighbours that `chosen` says yes to, among `count`: first and last of each.

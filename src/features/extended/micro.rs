@@ -3,7 +3,7 @@
 //! The measures are those that Praat reports (local, RAP, PPQ5; local, APQ3, APQ5; HNR), over pulses of our own. A throat's
 //! periods differ by half a per cent from one to the next; vocoders make them from a smooth contour, or blur them.
 
-use super::bands::{deviation, mean};
+use super::bands::mean;
 use super::pulses::{Pitch, PitchTracker, Pulses};
 use crate::features::dynamic::RATE;
 use crate::features::dynamic::distribution::{Distribution, percentile};
@@ -84,10 +84,9 @@ fn neighbours(tracks: &[Vec<f64>]) -> impl Iterator<Item = (f64, f64)> {
 fn perturbation(tracks: &[Vec<f64>]) -> [f64; 5] {
     let middle = mean(&tracks.concat());
     let changes: Vec<f64> = neighbours(tracks).map(|(a, b)| (b - a).abs()).collect();
-    let relative = |(a, b): (f64, f64)| 2.0 * (b - a) / (a + b);
-    let sizes: Vec<f64> = neighbours(tracks)
-        .map(|pair| relative(pair).abs())
-        .collect();
+    let relative = neighbours(tracks).map(|(a, b)| 2.0 * (b - a) / (a + b));
+    let relative: Vec<f64> = relative.collect();
+    let sizes: Vec<f64> = relative.iter().map(|x| x.abs()).collect();
     let smooth = |count: usize| {
         let near = tracks.iter().flat_map(|track| track.windows(count));
         let far: Vec<f64> = near
@@ -98,13 +97,7 @@ fn perturbation(tracks: &[Vec<f64>]) -> [f64; 5] {
     [
         mean(&changes) / middle,
         percentile(&sizes, 50.0),
-        Distribution::of(
-            neighbours(tracks)
-                .map(relative)
-                .collect::<Vec<_>>()
-                .into_iter(),
-        )
-        .kurtosis,
+        Distribution::of(relative.into_iter()).kurtosis,
         smooth(3),
         smooth(5),
     ]
@@ -119,9 +112,9 @@ fn contour(pitch: &Pitch, values: &mut Vec<f64>) {
         let r = pitch.strengths[t].clamp(1e-3, 1.0 - 1e-3);
         10.0 * (r / (1.0 - r)).log10()
     });
-    let harmonics: Vec<f64> = harmonics.collect();
+    let harmonics = Distribution::of(harmonics);
     let tone = |t: usize| 12.0 * (f64::from(RATE) / pitch.periods[t]).log2();
-    let tones: Vec<f64> = voiced.iter().map(|&t| tone(t)).collect();
+    let tones = Distribution::of(voiced.iter().map(|&t| tone(t)));
     let (mut steps, mut curves, mut still) = (Vec::new(), Vec::new(), 0);
     for &(first, last) in &pitch.runs {
         let changes: Vec<f64> = (first + 1..=last).map(|t| tone(t) - tone(t - 1)).collect();
@@ -132,12 +125,12 @@ fn contour(pitch: &Pitch, values: &mut Vec<f64>) {
     let frames = pitch.voiced.len() as f64;
     let runs = pitch.runs.len() as f64;
     values.extend([
-        mean(&harmonics),
-        deviation(&harmonics),
+        harmonics.mean,
+        harmonics.deviation,
         voiced.len() as f64 / frames,
         voiced.len() as f64 / runs * FRAME,
         runs / (frames * FRAME),
-        deviation(&tones),
+        tones.deviation,
         mean(&steps),
         mean(&curves),
         still as f64 / steps.len() as f64,

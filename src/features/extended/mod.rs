@@ -35,25 +35,15 @@ pub const COUNT: usize =
     artefact::COUNT + lfcc::COUNT + average::COUNT + micro::COUNT + pauses::COUNT + rates::COUNT;
 
 /// Where each group ends: those of `artefact`, then a group for each further aspect.
-pub const GROUP_ENDS: [usize; artefact::GROUPS + 5] = {
-    let further = [
-        lfcc::COUNT,
-        average::COUNT,
-        micro::COUNT,
-        pauses::COUNT,
-        rates::COUNT,
-    ];
-    let mut ends = [0; artefact::GROUPS + 5];
-    let mut group = 0;
-    while group < ends.len() {
-        ends[group] = if group < artefact::GROUPS {
-            artefact::GROUP_ENDS[group]
-        } else {
-            ends[group - 1] + further[group - artefact::GROUPS]
-        };
-        group += 1;
-    }
-    ends
+pub const GROUP_ENDS: [usize; 12] = {
+    let [a, b, c, d, e, f, artefact] = artefact::GROUP_ENDS;
+    let mfcc = artefact + lfcc::COUNT;
+    let average = mfcc + average::COUNT;
+    let micro = average + micro::COUNT;
+    let pauses = micro + pauses::COUNT;
+    [
+        a, b, c, d, e, f, artefact, mfcc, average, micro, pauses, COUNT,
+    ]
 };
 
 /// Names of the values, in their order.
@@ -127,10 +117,4 @@ impl Listener for Heard<'_> {
         self.mfcc.push(self.mel, &self.power);
         self.bands.push(&self.power);
     }
-
-    fn short_frames_end(&mut self) {}
-
-    fn long_frame(&mut self, _: &[f64], _: f64, _: usize) {}
-
-    fn medium_frame(&mut self, _: &[Complex<f64>]) {}
 }

@@ -2,8 +2,8 @@
 //!
 //! Synthesizers pause where text has commas, in digital silence or in the noise that they learned, and seldom breathe.
 
-use super::bands::{BANDS, BandTrack, SILENT, deviation, line, mean, runs};
-use crate::features::dynamic::distribution::percentile;
+use super::bands::{BANDS, BandTrack, SILENT, line, mean, runs};
+use crate::features::dynamic::distribution::{Distribution, percentile};
 
 /// How far below the 95th percentile of the level a frame is pause, in dB.
 const PAUSE_BELOW: f64 = 26.0;
@@ -50,6 +50,7 @@ impl BandTrack {
             .filter(|&t| quiet(t))
             .map(|t| levels[t])
             .collect();
+        let levels_in_pauses = Distribution::of(quiet_levels.iter().copied());
 
         let lengths = runs(levels.len(), quiet)
             .into_iter()
@@ -64,8 +65,8 @@ impl BandTrack {
             lengths.len() as f64 / (frames * FRAME),
             mean(&lengths),
             lengths.iter().copied().fold(0.0, f64::max),
-            mean(&quiet_levels) - top,
-            deviation(&quiet_levels),
+            levels_in_pauses.mean - top,
+            levels_in_pauses.deviation,
             percentile(&levels, 2.0) - top,
         ]);
 

@@ -1,10 +1,8 @@
 //! Where the pulses of the voice lie: pitch periods of frames, and the peak of each period.
 
-use std::fmt;
-
 use super::bands::runs;
 use crate::features::dynamic::RATE;
-use crate::features::dynamic::stft::{HOP, hann};
+use crate::features::dynamic::stft::{HOP, Stft, hann};
 use crate::features::transform::{Buffers, RealTransform};
 
 /// Samples in a frame, 40 ms under a periodic Hann window: two and a half periods of a low voice.
@@ -46,34 +44,33 @@ pub struct Pulses {
     pub heights: Vec<f64>,
 }
 
-/// Plan and window.
+/// Plans and tables.
+#[derive(Debug)]
 pub struct PitchTracker {
-    transform: RealTransform<f64>,
-    window: Vec<f64>,
-    /// Autocorrelation of the window over its energy.
+    stft: Stft,
+    inverse: RealTransform<f64>,
+    /// Autocorrelation of the window over its energy, lags 0 to 267.
     own: Vec<f64>,
-}
-
-impl fmt::Debug for PitchTracker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PitchTracker").finish_non_exhaustive()
-    }
+    /// What each of [`LAGS`] costs.
+    costs: Vec<f64>,
 }
 
 impl Default for PitchTracker {
     fn default() -> Self {
-        let mut tracker = Self {
-            transform: RealTransform::new(SIZE),
-            window: hann(FRAME),
-            own: vec![1.0; LAGS.end + 1],
+        let window = hann(FRAME);
+        let product = |lag: usize| -> f64 {
+            let pairs = window.iter().zip(&window[lag..]);
+            pairs.map(|(a, b)| a * b).sum()
         };
-        let mut buffers = Buffers::default();
-        tracker.transform.fit(&mut buffers);
-        buffers.frame.fill(0.0);
-        buffers.frame[..FRAME].copy_from_slice(&tracker.window);
-        let (own, _) = tracker.autocorrelation(&mut buffers);
-        tracker.own = own;
-        tracker
+        let cost = |lag: usize| OCTAVE_COST * (lag as f64 / LAGS.start as f64).log2();
+        Self {
+            stft: Stft::new(SIZE, FRAME),
+            inverse: RealTransform::new(SIZE),
+            own: (0..=LAGS.end)
+                .map(|lag| product(lag) / product(0))
+                .collect(),
+            costs: LAGS.map(cost).collect(),
+        }
     }
 }
 
@@ -84,30 +81,27 @@ impl PitchTracker {
         let mut pitch = Pitch::default();
         let mut energies = Vec::new();
         let mut buffers = Buffers::default();
-        self.transform.fit(&mut buffers);
-        for index in 0..=speech.len() / HOP {
-            let centre = index * HOP;
-            let before = (FRAME / 2).saturating_sub(centre);
-            let part = centre.saturating_sub(FRAME / 2)..(centre + FRAME / 2).min(speech.len());
-            buffers.frame.fill(0.0);
-            let windowed = speech[part].iter().zip(&self.window[before..]);
-            for (out, (x, w)) in buffers.frame[before..].iter_mut().zip(windowed) {
-                *out = f64::from(*x) * w;
+        self.inverse.fit(&mut buffers);
+        let mut power = vec![0.0; self.stft.bins()];
+        self.stft.frames(speech, |spectrum| {
+            for (p, x) in power.iter_mut().zip(spectrum) {
+                *p = x.norm_sqr();
             }
-            let (normal, energy) = self.autocorrelation(&mut buffers);
-            let cost =
-                |lag: usize| normal[lag] - OCTAVE_COST * (lag as f64 / LAGS.start as f64).log2();
-            let mut best = LAGS.start;
-            for lag in LAGS {
-                if cost(lag) > cost(best) {
-                    best = lag;
+            self.inverse.even_inverse(&power, &mut buffers);
+            let energy = buffers.frame[0];
+            let normal = |lag: usize| buffers.frame[lag] / energy / self.own[lag];
+            let (mut best, mut highest) = (LAGS.start, f64::NEG_INFINITY);
+            for (lag, cost) in LAGS.zip(&self.costs) {
+                let value = normal(lag) - cost;
+                if value > highest {
+                    (best, highest) = (lag, value);
                 }
             }
-            let (at, _) = parabola([normal[best - 1], normal[best], normal[best + 1]]);
+            let (at, _) = parabola([normal(best - 1), normal(best), normal(best + 1)]);
             pitch.periods.push(best as f64 + at);
-            pitch.strengths.push(normal[best]);
+            pitch.strengths.push(normal(best));
             energies.push(energy);
-        }
+        });
         let least = LOUD * energies.iter().copied().fold(0.0, f64::max);
         let frames = pitch.strengths.iter().zip(&energies);
         pitch.voiced = frames.map(|(s, e)| *s >= VOICED && *e >= least).collect();
@@ -123,20 +117,6 @@ impl PitchTracker {
             pitch.runs.push((start, last));
         }
         pitch
-    }
-
-    /// Autocorrelation of `frame`, over its energy and the window's own, at lags 0 to 267, and the energy.
-    fn autocorrelation(&self, buffers: &mut Buffers<f64>) -> (Vec<f64>, f64) {
-        self.transform.forward(buffers);
-        let power: Vec<f64> = buffers.spectrum.iter().map(|x| x.norm_sqr()).collect();
-        self.transform.even_inverse(&power, buffers);
-        let energy = buffers.frame[0];
-        let lags = buffers.frame.iter().zip(&self.own);
-        // The inverse leaves out the division by its length.
-        (
-            lags.map(|(r, own)| r / energy / own).collect(),
-            energy / SIZE as f64,
-        )
     }
 }
 

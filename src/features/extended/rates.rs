@@ -3,7 +3,6 @@
 //! `artefact`'s fast modulation has the power in bands of rates; a line is narrower than those, and is looked for beside
 //! the rates around it.
 
-use std::fmt;
 use std::ops::Range;
 
 use super::bands::{SILENT, beside_neighbours, mean, peak_and_deviation};
@@ -40,17 +39,12 @@ pub fn names() -> Vec<String> {
 }
 
 /// Plans and windows.
+#[derive(Debug)]
 pub struct Rates {
     frame: RealTransform<f64>,
     frame_window: Vec<f64>,
     piece: RealTransform<f64>,
     piece_window: Vec<f64>,
-}
-
-impl fmt::Debug for Rates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rates").finish_non_exhaustive()
-    }
 }
 
 impl Default for Rates {
