@@ -11,10 +11,22 @@ use voxproof::training::{
     Channel, CopyOptions, CorpusOptions, FuseOptions, ManifestSource, Preset, Selection, fuse,
 };
 
-const CLIPS: usize = 240;
+const CLIPS: usize = 480;
 
 /// A manifest of clips without sound, and scores whose log-odds are `strength` times the class, plus noise.
 fn scores(folder: &Path, name: &str, strength: f64, seed: u64, left_out: Option<usize>) -> PathBuf {
+    shifted(folder, name, strength, 0.0, seed, left_out)
+}
+
+/// The same, `shift` higher through the channel.
+fn shifted(
+    folder: &Path,
+    name: &str,
+    strength: f64,
+    shift: f64,
+    seed: u64,
+    left_out: Option<usize>,
+) -> PathBuf {
     let mut rng = Rng::new(seed, 9);
     let mut text = String::from("protocol,group,part,file,label,score,condition\n");
     for condition in ["recorded", "study"] {
@@ -24,7 +36,8 @@ fn scores(folder: &Path, name: &str, strength: f64, seed: u64, left_out: Option<
             } else {
                 (-1.0, "human")
             };
-            let z = strength * class + rng.between(-2.0, 2.0);
+            let shift = if condition == "study" { shift } else { 0.0 };
+            let z = strength * class + shift + rng.between(-2.0, 2.0);
             let score = 1.0 / (1.0 + f64::exp(-z));
             if Some(i) != left_out {
                 writeln!(
@@ -76,6 +89,18 @@ fn options(name: &str) -> FuseOptions {
         model_card: None,
         seed: 1,
     }
+}
+
+/// As recorded the classes part at log-odds of 0, through the channel at 1. Counted alike, 0.5 would lie half way.
+#[test]
+fn a_half_lies_nearer_to_where_the_classes_part_as_recorded() {
+    let mut options = options("shifted");
+    let folder = options.report.parent().unwrap();
+    options.scores = vec![shifted(folder, "shifted", 1.2, 1.0, 5, None)];
+    options.weights = Some(vec![1.0]);
+    let (_, fusion) = fuse(&options).unwrap();
+    let half = -fusion.offset / fusion.slope;
+    assert!((0.15..0.45).contains(&half), "{half}");
 }
 
 #[test]

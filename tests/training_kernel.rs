@@ -24,12 +24,13 @@ fn crossed(n: usize, seed: u64) -> (Vec<Vec<f64>>, Vec<bool>, Vec<String>) {
     (rows, is_ai, groups)
 }
 
-/// Without whitening and with copies that weigh as much as their clip.
+/// Without whitening and a fit of its own for clips as recorded, and with copies that weigh as much as their clip.
 fn unmixed() -> KernelSettings {
     KernelSettings {
         whitening: 0.0,
         joint: 0.0,
         recorded: 0.5,
+        plain: 0.0,
         lambda: 0.3,
         ..KernelSettings::default()
     }
@@ -47,6 +48,7 @@ fn fitted(
     let known = Known {
         is_ai,
         groups: &groups,
+        corpora: &vec![""; rows.len()],
         languages: &vec![""; rows.len()],
         speakers: &vec![None; rows.len()],
     };
@@ -173,6 +175,7 @@ fn a_language_is_not_learnt_as_a_class_where_the_classes_are_evened_out() {
         let known = Known {
             is_ai: &is_ai,
             groups: &groups,
+            corpora: &[""; 600],
             languages,
             speakers: &[None; 600],
         };
@@ -219,6 +222,118 @@ fn a_clip_weighs_the_same_with_copies_and_only_clips_become_landmarks() {
     }
 }
 
+/// Each clip followed by a copy in which everything is turned round.
+fn misled(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let turned = |row: &[f64]| {
+        let mut row: Vec<f64> = row.iter().map(|x| 3.0 * x).collect();
+        row[0] /= -3.0;
+        row
+    };
+    rows.iter()
+        .flat_map(|row| [row.clone(), turned(row)])
+        .collect()
+}
+
+fn doubled<T: Clone>(of: &[T]) -> Vec<T> {
+    of.iter().flat_map(|x| [x.clone(), x.clone()]).collect()
+}
+
+#[test]
+fn the_fit_without_copies_hears_none_and_both_fits_are_one_machine() {
+    let (rows, is_ai, groups) = crossed(240, 11);
+    let with = |plain: f64| {
+        let settings = KernelSettings {
+            landmarks: 60,
+            plain,
+            ..unmixed()
+        };
+        fitted(
+            &misled(&rows),
+            &doubled(&is_ai),
+            &doubled(&groups),
+            2,
+            &settings,
+        )
+    };
+    let alone = fitted(
+        &rows,
+        &is_ai,
+        &groups,
+        1,
+        &KernelSettings {
+            landmarks: 60,
+            ..unmixed()
+        },
+    );
+    let coefficients = |of: &Pipeline| machine(of).coefficients.clone();
+    let (copied, deaf) = (with(0.0), with(1.0));
+    assert_eq!(machine(&deaf), machine(&alone));
+    assert_eq!(deaf.bounds, alone.bounds);
+    assert_eq!(deaf.scaler, alone.scaler);
+    assert_ne!(coefficients(&copied), coefficients(&deaf));
+
+    // A third of one in units of its log-odds, and two thirds of the other: what they are is read off two landmarks.
+    let both = with(2.0 / 3.0);
+    assert_eq!(machine(&both).landmarks, machine(&deaf).landmarks);
+    let [c, d, m] = [&copied, &deaf, &both].map(|of| {
+        let own = coefficients(of);
+        own.into_iter().map(f64::from).collect::<Vec<f64>>()
+    });
+    let determinant = c[0] * d[1] - c[1] * d[0];
+    let a = (m[0] * d[1] - m[1] * d[0]) / determinant;
+    let b = (c[0] * m[1] - c[1] * m[0]) / determinant;
+    assert!(a > 0.0 && b > 0.0, "{a} {b}");
+    for ((c, d), m) in c.iter().zip(&d).zip(&m) {
+        let expected = a * c + b * d;
+        assert!(
+            (expected - m).abs() < 1e-3 * (1.0 + m.abs()),
+            "{expected} {m}"
+        );
+    }
+    // On copies that turn everything round, nobody is right who heard them as well as the clips; who heard none is,
+    // on clips.
+    let right = |of: &Pipeline| {
+        let of_class = rows.iter().zip(&is_ai);
+        of_class
+            .filter(|&(row, &ai)| (of.probability(row) > 0.5) == ai)
+            .count()
+    };
+    assert!(
+        right(&deaf) > right(&copied) + 30,
+        "{} {}",
+        right(&deaf),
+        right(&copied)
+    );
+}
+
+/// An engine that imitates two corpora, of one of which there is a single clip: it weighs more than one of the many.
+#[test]
+fn an_engines_clips_weigh_by_their_number_in_each_corpus() {
+    let (rows, is_ai, groups) = crossed(120, 12);
+    let slices: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
+    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let odd = is_ai.iter().position(|&ai| ai).unwrap();
+    let fit_with = |corpora: &[&str]| {
+        let known = Known {
+            is_ai: &is_ai,
+            groups: &groups,
+            corpora,
+            languages: &[""; 120],
+            speakers: &[None; 120],
+        };
+        let settings = KernelSettings {
+            landmarks: 1_000,
+            ..unmixed()
+        };
+        fit(&slices, &known, 1, &[2, 6], &settings).unwrap()
+    };
+    let mut corpora = ["one"; 120];
+    let plain = fit_with(&corpora);
+    corpora[odd] = "other";
+    let apart = fit_with(&corpora);
+    assert!(apart.score(&rows[odd]) > plain.score(&rows[odd]));
+}
+
 #[test]
 fn the_same_seed_gives_the_same_model_and_another_seed_other_landmarks() {
     let (rows, is_ai, groups) = crossed(120, 5);
@@ -243,6 +358,7 @@ fn values_that_are_not_numbers_are_refused() {
     let known = Known {
         is_ai: &is_ai,
         groups: &groups,
+        corpora: &[""; 40],
         languages: &[""; 40],
         speakers: &[None; 40],
     };
@@ -320,6 +436,7 @@ fn a_whitened_machine_is_stored_as_it_was_fitted() {
     let known = Known {
         is_ai: &is_ai,
         groups: &groups,
+        corpora: &[""; 200],
         languages: &[""; 200],
         speakers: &speakers,
     };

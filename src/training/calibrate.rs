@@ -6,6 +6,10 @@ use crate::model::Calibration;
 
 /// Folds of the scores that a calibration is fitted on.
 pub const FOLDS: usize = 5;
+/// How often a clip as recorded counts where a calibration sees it through a channel too, or the mean of its copies, once.
+/// Scores are further apart as recorded: counted alike, probabilities would be too near 0.5 there, with 0.5 off the EER
+/// point of what is mostly judged.
+pub const RECORDED_TIMES: usize = 2;
 
 /// The fold of each clip, shape `[n]`, below [`FOLDS`]: clips of one group (engine family or human
 /// source) share it, and each class is spread over the folds on its own. A class of a single group

@@ -88,10 +88,12 @@ impl EstimatorSettings {
                 let groups = groups(&clips, each);
                 let ends = corpus.features.group_ends();
                 let speakers: Vec<_> = clips.iter().map(|clip| protocol::speaker(clip)).collect();
+                let corpora: Vec<_> = clips.iter().map(|clip| clip.source()).collect();
                 let languages: Vec<_> = clips.iter().map(|clip| language(clip)).collect();
                 let known = Known {
                     is_ai: &is_ai,
                     groups: &groups,
+                    corpora: &corpora,
                     languages: &languages,
                     speakers: &speakers,
                 };

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::calibrate::platt;
+use super::calibrate::{RECORDED_TIMES, platt};
 use super::copies::Rows;
 use super::corpus::{Corpus, CorpusOptions};
 use super::corpus_summary::CorpusSummary;
@@ -83,7 +83,7 @@ impl fmt::Display for Fusion {
 
 impl Fusion {
     /// Fits weights to log-odds, shape `[n][parts]`, by logistic regression with both classes alike, unless `given`, and
-    /// the calibration of the sum, with 0.5 at its EER point.
+    /// the calibration of the sum, with 0.5 at its EER point. A row that counts several times is given as often.
     ///
     /// # Errors
     /// [`TrainingError::Fit`] if the fit fails, or a part would get no weight or a negative one: it is worth nothing
@@ -201,8 +201,9 @@ pub fn fuse(options: &FuseOptions) -> Result<(EvaluateReport, Fusion), TrainingE
             for (number, fold) in folds.iter().enumerate().filter(|(_, fold)| chosen(fold)) {
                 for (clip, &index) in fold.test.iter().enumerate() {
                     for condition in 0..conditions.len() {
-                        data.push(row(condition, number, clip));
-                        is_ai.push(corpus.clips[index].is_ai());
+                        let times = if condition == 0 { RECORDED_TIMES } else { 1 };
+                        data.extend(std::iter::repeat_n(row(condition, number, clip), times));
+                        is_ai.extend(std::iter::repeat_n(corpus.clips[index].is_ai(), times));
                     }
                 }
             }

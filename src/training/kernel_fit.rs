@@ -9,18 +9,24 @@
 //!
 //! the "subset of regressors" (Poggio and Girosi, "Networks for approximation and learning", Proc. IEEE 78, 1990). Leaving
 //! a fold out of it takes the fold's part out of `P' W P`: the scores that the calibration is fitted on cost little.
+//!
+//! Copies through a channel make it hold through one, and cost what only a clip as recorded shows: engines of another
+//! supply are told better by a fit that hears no copies. On the same landmarks two fits are one machine, whose
+//! coefficients are the mean of theirs, each in units of its own log-odds.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use super::TrainingError;
 use super::calibrate;
-use super::kernel_system::System;
+use super::kernel_system::{Kernels, System};
 use super::logistic_fit::COVERAGE;
 use super::rng::Rng;
 use super::weights::weights;
 use super::whitening::{self, Speaker};
-use crate::model::{Bounds, Estimator, Kernel, Pipeline, Scaler, Whitened, kernel, whitened};
+use crate::model::{
+    Bounds, Calibration, Estimator, Kernel, Pipeline, Scaler, Whitened, kernel, whitened,
+};
 
 /// Settings of the kernel machine.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -33,7 +39,7 @@ pub struct KernelSettings {
     pub gamma: f32,
     /// What any two clips have in common: see [`Kernel`].
     pub level: f32,
-    /// A clip weighs (clips of its family or source) to this power, and the classes weigh alike.
+    /// A clip weighs (clips of its family, within a corpus, or of its source) to this power, and the classes weigh alike.
     pub power: f64,
     /// How far the classes are made to weigh alike within each language, 0 to 1: the strength of [`weights`].
     pub languages: f64,
@@ -43,6 +49,8 @@ pub struct KernelSettings {
     pub joint: f32,
     /// Share of a clip's weight that the clip as recorded has; its copies share the rest.
     pub recorded: f64,
+    /// Share of a second fit, which hears no copies, in the score; 0 where there is none. Without copies, both are one.
+    pub plain: f64,
     /// Seed of the choice of landmarks.
     pub seed: u64,
 }
@@ -57,9 +65,10 @@ impl Default for KernelSettings {
             level: 0.1,
             power: -0.5,
             languages: 0.5,
-            whitening: 2.0,
-            joint: 0.5,
+            whitening: 0.5,
+            joint: 0.0,
             recorded: 0.5,
+            plain: 0.6,
             seed: 42,
         }
     }
@@ -70,7 +79,7 @@ impl fmt::Display for KernelSettings {
         write!(
             f,
             "{} landmarks, one Gaussian for each group of features and {} of the likeness by one over all, gamma {}, lambda {}, whitened by {} times the covariance \
-             within speakers, clips weighted by (size of family or source)^{}, the classes evened out within languages by {}, {} of it as recorded beside copies, values clipped to their 0.5th and 99.5th percentile, calibrated on {} folds grouped by family \
+             within speakers, clips weighted by (size of family within a corpus or of source)^{}, the classes evened out within languages by {}, {} of it as recorded beside copies, a fit without copies for {} of the score, values clipped to their 0.5th and 99.5th percentile, calibrated on {} folds grouped by family \
              and source, seed {}",
             self.landmarks,
             self.joint,
@@ -80,6 +89,7 @@ impl fmt::Display for KernelSettings {
             self.power,
             self.languages,
             self.recorded,
+            self.plain,
             calibrate::FOLDS,
             self.seed
         )
@@ -92,6 +102,8 @@ pub struct Known<'a> {
     pub is_ai: &'a [bool],
     /// Engine family or human source.
     pub groups: &'a [&'a str],
+    /// Corpus that was spoken from or imitated: an engine's clips weigh by their number in each.
+    pub corpora: &'a [&'a str],
     /// Tag of the language; all of one tag where none is known.
     pub languages: &'a [&'a str],
     pub speakers: &'a [Speaker<'a>],
@@ -115,10 +127,13 @@ pub fn fit(
     if rows.iter().any(|row| row.iter().any(|x| !x.is_finite())) {
         return Err(TrainingError::Fit("a feature value is not finite".into()));
     }
-    let bounds = Bounds::fit(rows, COVERAGE);
+    // Of clips as recorded: copies spread some values so far that what is left between clips would be small.
+    let recorded: Vec<&[f64]> = rows.iter().copied().step_by(each).collect();
+    let bounds = Bounds::fit(&recorded, COVERAGE);
     let mut clipped: Vec<Vec<f64>> = rows.iter().map(|row| row.to_vec()).collect();
     clipped.iter_mut().for_each(|row| bounds.clip(row));
-    let scaler = Scaler::fit(&clipped.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let within: Vec<&[f64]> = clipped.iter().map(Vec::as_slice).step_by(each).collect();
+    let scaler = Scaler::fit(&within);
     let mut standardised = Vec::with_capacity(rows.len());
     for row in &clipped {
         let mut z = Vec::with_capacity(row.len());
@@ -131,29 +146,24 @@ pub fn fit(
     let Known {
         is_ai,
         groups,
+        corpora,
+        languages,
         speakers,
-        ..
     } = *known;
-    let mut weights = weights(
-        known.is_ai,
-        known.groups,
-        known.languages,
+    let parts: Vec<(&str, &str)> = groups
+        .iter()
+        .copied()
+        .zip(corpora.iter().copied())
+        .collect();
+    let weights = weights(
+        is_ai,
+        &parts,
+        languages,
         settings.power,
         SPARE * each as f64,
         settings.languages,
     );
     let chosen = landmarks(&weights, each, settings);
-    // Copies share their clip's weight, so that lambda means the same with and without them.
-    if each > 1 {
-        let copy = (1.0 - settings.recorded) / (each - 1) as f64;
-        for (row, weight) in weights.iter_mut().enumerate() {
-            *weight *= if row % each == 0 {
-                settings.recorded
-            } else {
-                copy
-            };
-        }
-    }
     let short_ends: Vec<u32> = ends.iter().map(|&end| end as u32).collect();
     let mixing = if settings.whitening > 0.0 || settings.joint > 0.0 {
         let human: Vec<(usize, Speaker)> = (0..rows.len())
@@ -178,28 +188,30 @@ pub fn fit(
         .chunks(scaler.features())
         .map(|landmark| landmark.iter().map(|&byte| kernel::restore(byte)).collect())
         .collect();
-    let system = System::new(&standardised, &basis, &weights, is_ai, ends, settings);
+    let kernels = Kernels::new(&standardised, &basis, is_ai, ends, settings);
 
     let part_of = calibrate::grouped_folds(is_ai, groups);
+    let fits = fits(&weights, each, settings);
     let mut scores = vec![0.0; rows.len()];
-    for part in 0..calibrate::FOLDS {
-        let test: Vec<usize> = (0..rows.len()).filter(|&i| part_of[i] == part).collect();
-        if test.is_empty() {
-            continue;
+    let mut coefficients = vec![0.0; chosen.len()];
+    for (share, weights) in &fits {
+        let system = kernels.weighted(weights);
+        let own = out_of_fold(&system, &part_of, &chosen)?;
+        let all: Vec<usize> = (0..chosen.len()).collect();
+        let solution = system.solve(&[], &all)?;
+        // What a fit says of clips that it may hear is what its log-odds are to mean.
+        let unit = if fits.len() == 1 {
+            1.0
+        } else {
+            platt_of(&own, is_ai, |i| usize::from(weights[i] > 0.0)).slope
+        };
+        for (sum, own) in scores.iter_mut().zip(own) {
+            *sum += share * unit * own;
         }
-        let kept: Vec<usize> = (0..chosen.len())
-            .filter(|&l| part_of[chosen[l]] != part)
-            .collect();
-        let coefficients = system.solve(&test, &kept)?;
-        for &i in &test {
-            let terms = kept.iter().zip(&coefficients);
-            scores[i] = terms
-                .map(|(&l, &c)| f64::from(system.kernels[(i, l)]) * f64::from(c))
-                .sum();
+        for (sum, own) in coefficients.iter_mut().zip(solution) {
+            *sum += (share * unit) as f32 * own;
         }
     }
-    let all: Vec<usize> = (0..chosen.len()).collect();
-    let coefficients = system.solve(&[], &all)?;
     let kernel = Kernel {
         gamma: settings.gamma,
         level: settings.level,
@@ -218,8 +230,63 @@ pub fn fit(
             }),
             None => Estimator::Kernel(kernel),
         },
-        calibration: Some(calibrate::platt(&scores, is_ai)),
+        calibration: Some(platt_of(&scores, is_ai, |i| match (each, i % each) {
+            (1, _) => 1,
+            (_, 0) => calibrate::RECORDED_TIMES * (each - 1),
+            _ => 1,
+        })),
     })
+}
+
+/// [`calibrate::platt`] of rows that count `times` each.
+fn platt_of(scores: &[f64], is_ai: &[bool], times: impl Fn(usize) -> usize) -> Calibration {
+    let counted = (0..scores.len()).flat_map(|i| std::iter::repeat_n(i, times(i)));
+    let (scores, is_ai): (Vec<f64>, Vec<bool>) = counted.map(|i| (scores[i], is_ai[i])).unzip();
+    calibrate::platt(&scores, &is_ai)
+}
+
+/// The fits that the score is made of: the share of each and what its rows weigh, shape `[n]`, of the clips' `weights`.
+fn fits(weights: &[f64], each: usize, settings: &KernelSettings) -> Vec<(f64, Vec<f64>)> {
+    if each == 1 {
+        return vec![(1.0, weights.to_vec())];
+    }
+    // Copies share their clip's weight, so that lambda means the same with and without them. A clip alone weighs what all
+    // of its rows do.
+    let spread = |recorded: f64, copy: f64| -> Vec<f64> {
+        let factors = (0..each).map(|place| if place == 0 { recorded } else { copy });
+        let factors: Vec<f64> = factors.collect();
+        let rows = weights.iter().zip(factors.iter().cycle());
+        rows.map(|(weight, factor)| weight * factor).collect()
+    };
+    let copy = (1.0 - settings.recorded) / (each - 1) as f64;
+    let both = [
+        (1.0 - settings.plain, spread(settings.recorded, copy)),
+        (settings.plain, spread(1.0, 0.0)),
+    ];
+    both.into_iter().filter(|&(share, _)| share > 0.0).collect()
+}
+
+/// Scores of all rows, shape `[n]`, by fits without the rows and the landmarks of their fold, `part_of`.
+fn out_of_fold(
+    system: &System,
+    part_of: &[usize],
+    chosen: &[usize],
+) -> Result<Vec<f64>, TrainingError> {
+    let mut scores = vec![0.0; part_of.len()];
+    for part in 0..calibrate::FOLDS {
+        let test: Vec<usize> = (0..part_of.len()).filter(|&i| part_of[i] == part).collect();
+        if test.is_empty() {
+            continue;
+        }
+        let kept: Vec<usize> = (0..chosen.len())
+            .filter(|&l| part_of[chosen[l]] != part)
+            .collect();
+        let coefficients = system.solve(&test, &kept)?;
+        for i in test {
+            scores[i] = system.score(i, &kept, &coefficients);
+        }
+    }
+    Ok(scores)
 }
 
 /// Rows that become landmarks, ascending: clips as recorded, drawn without replacement with probabilities proportional

@@ -10,27 +10,31 @@ use super::kernel_fit::KernelSettings;
 /// Added to the diagonal: kernels of `f32` tell landmarks that nearly coincide apart by rounding alone.
 const JITTER: f64 = 0.02;
 
-/// The normal equations of the whole data, from which folds are taken out.
-pub(super) struct System {
+/// What does not depend on what the rows weigh.
+pub(super) struct Kernels {
     /// `P`, shape `[n][m]`.
-    pub(super) kernels: Mat<f32>,
-    /// `W P`, shape `[n][m]`.
-    weighted: Mat<f32>,
+    kernels: Mat<f32>,
     /// `y`, shape `[n]`.
     targets: Vec<f32>,
-    /// `P' W P`, shape `[m][m]`.
-    gram: Mat<f64>,
-    /// `P' W y`, shape `[m]`.
-    moments: Vec<f64>,
     /// `lambda K`, shape `[m][m]`.
     penalty: Mat<f32>,
 }
 
-impl System {
+/// The normal equations of the whole data, from which folds are taken out.
+pub(super) struct System<'a> {
+    of: &'a Kernels,
+    /// `W P`, shape `[n][m]`.
+    weighted: Mat<f32>,
+    /// `P' W P`, shape `[m][m]`.
+    gram: Mat<f64>,
+    /// `P' W y`, shape `[m]`.
+    moments: Vec<f64>,
+}
+
+impl Kernels {
     pub(super) fn new(
         rows: &[Vec<f32>],
         basis: &[Vec<f32>],
-        weights: &[f64],
         is_ai: &[bool],
         ends: &[usize],
         settings: &KernelSettings,
@@ -40,25 +44,41 @@ impl System {
         for column in penalty.col_iter_mut() {
             column.iter_mut().for_each(|k| *k *= settings.lambda);
         }
-        let weighted = Mat::from_fn(rows.len(), basis.len(), |i, l| {
-            kernels[(i, l)] * weights[i] as f32
-        });
-        let targets: Vec<f32> = is_ai
+        let targets = is_ai
             .iter()
             .map(|&ai| if ai { 1.0 } else { -1.0 })
             .collect();
-        let all: Vec<usize> = (0..rows.len()).collect();
-        let landmarks: Vec<usize> = (0..basis.len()).collect();
-        let gram = gram(&kernels, &weighted, &all, &landmarks);
-        let moments = moments(&weighted, &targets, &all);
         Self {
             kernels,
-            weighted,
             targets,
-            gram,
-            moments,
             penalty,
         }
+    }
+
+    /// The normal equations of rows that weigh `weights`, shape `[n]`.
+    pub(super) fn weighted(&self, weights: &[f64]) -> System<'_> {
+        let (rows, landmarks) = (self.kernels.nrows(), self.kernels.ncols());
+        let weighted = Mat::from_fn(rows, landmarks, |i, l| {
+            self.kernels[(i, l)] * weights[i] as f32
+        });
+        let heard: Vec<usize> = (0..rows).filter(|&i| weights[i] > 0.0).collect();
+        let landmarks: Vec<usize> = (0..landmarks).collect();
+        System {
+            gram: gram(&self.kernels, &weighted, &heard, &landmarks),
+            moments: moments(&weighted, &self.targets, &heard),
+            weighted,
+            of: self,
+        }
+    }
+}
+
+impl System<'_> {
+    /// Score of row `i` by the `coefficients` of the landmarks `kept`.
+    pub(super) fn score(&self, i: usize, kept: &[usize], coefficients: &[f32]) -> f64 {
+        let terms = kept.iter().zip(coefficients);
+        terms
+            .map(|(&l, &c)| f64::from(self.of.kernels[(i, l)]) * f64::from(c))
+            .sum()
     }
 
     /// Coefficients of the landmarks `kept`, without the rows `left_out`.
@@ -67,13 +87,13 @@ impl System {
         left_out: &[usize],
         kept: &[usize],
     ) -> Result<Vec<f32>, TrainingError> {
-        let out = gram(&self.kernels, &self.weighted, left_out, kept);
+        let out = gram(&self.of.kernels, &self.weighted, left_out, kept);
         let system = Mat::from_fn(kept.len(), kept.len(), |a, b| {
             let at = (kept[a], kept[b]);
             let jitter = if a == b { JITTER } else { 0.0 };
-            self.gram[at] - out[(a, b)] + f64::from(self.penalty[at]) + jitter
+            self.gram[at] - out[(a, b)] + f64::from(self.of.penalty[at]) + jitter
         });
-        let out_moments = moments(&self.weighted, &self.targets, left_out);
+        let out_moments = moments(&self.weighted, &self.of.targets, left_out);
         let right = Mat::from_fn(kept.len(), 1, |l, _| {
             self.moments[kept[l]] - out_moments[kept[l]]
         });

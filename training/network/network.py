@@ -178,11 +178,11 @@ def shares_of_languages(of_class, weights):
 class Sampler:
     """Draws batches: half of each class; within a class, an engine family (AI) or a source (human) as often as the
     root of its number of clips, times the clips' share; the class that weighs more in a language is drawn there less often,
-    by the power `languages` of the shares' ratio; half of the crops from clips as recorded, the rest from copies in equal
-    shares."""
+    by the power `languages` of the shares' ratio; the share `recorded` of the crops from clips as recorded, the rest from
+    copies in equal shares."""
 
-    def __init__(self, clips, chosen, rng, kind, languages):
-        self.rng, self.kind = rng, kind
+    def __init__(self, clips, chosen, rng, kind, languages, recorded):
+        self.rng, self.kind, self.recorded = rng, kind, recorded
         classes = []
         for ai in (False, True):
             of_class = [clips[i] for i in chosen if clips[i].ai == ai]
@@ -204,7 +204,7 @@ class Sampler:
         for j in range(BATCH):
             of_class, p = self.classes[j % 2]
             clip = of_class[min(np.searchsorted(p, self.rng.random(), "right"), len(of_class) - 1)]
-            of_copies = clip.copies and self.rng.random() < 0.5
+            of_copies = clip.copies and self.rng.random() < 1 - self.recorded
             frames = clip.copies[self.rng.integers(len(clip.copies))] if of_copies else clip.recorded
             x[j, 0] = spoil(crop(frames, self.rng), self.rng, self.kind)
         return torch.from_numpy(x), torch.arange(BATCH).remainder(2).float()
@@ -220,7 +220,7 @@ def fit(clips, chosen, args, kind, seed=None):
     steps, seed = args.steps, args.seed if seed is None else seed
     torch.set_num_threads(args.threads)
     torch.manual_seed(seed)
-    sampler = Sampler(clips, chosen, np.random.default_rng(seed), kind, args.languages)
+    sampler = Sampler(clips, chosen, np.random.default_rng(seed), kind, args.languages, args.recorded)
     print(f"{len(sampler.classes[1][0])} synthetic and {len(sampler.classes[0][0])} human clips", flush=True)
     net = kind.network().to(memory_format=torch.channels_last).train()
     groups = kind.groups(net)

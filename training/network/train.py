@@ -97,6 +97,8 @@ def main():
                            help="of the convolutions; float32 is faster on some processors with AVX-512 and without AMX [default: %(default)s]")
         added.add_argument("--languages", type=float, default=0.5,
                            help="how far classes are made to weigh alike within each language, 0 to 1 [default: %(default)s]")
+        added.add_argument("--recorded", type=float, default=0.5,
+                           help="share of the crops that are of clips as recorded, beside copies [default: %(default)s]")
         return added
 
     c = trainer("fit", fit_command, "train on all clips and write the weights", 4000)

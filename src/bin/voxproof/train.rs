@@ -118,6 +118,9 @@ pub struct EstimatorArgs {
     /// Share of a clip's weight that the clip as recorded has beside its copies, for kernel
     #[arg(long, value_name = "SHARE", default_value_t = KernelSettings::default().recorded, value_parser = share)]
     recorded: f64,
+    /// Share in the score of a fit that hears no copies, beside one that does, for kernel
+    #[arg(long, value_name = "SHARE", default_value_t = KernelSettings::default().plain, value_parser = share)]
+    plain: f64,
     /// How far the classes are made to weigh alike within each language, for kernel and network
     #[arg(long, value_name = "SHARE", default_value_t = KernelSettings::default().languages, value_parser = share)]
     languages: f64,
@@ -172,6 +175,7 @@ impl EstimatorArgs {
                 whitening: self.whitening,
                 joint: self.joint as f32,
                 recorded: self.recorded,
+                plain: self.plain,
                 languages: self.languages,
                 seed,
                 ..KernelSettings::default()
