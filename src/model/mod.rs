@@ -146,7 +146,7 @@ pub enum ArtifactError {
 
 impl Model {
     /// Name and version of the default embedded model, for what has it judge elsewhere and does not carry it.
-    pub const EMBEDDED_DEFAULT: (&str, &str) = (EMBEDDED[0].0, "0.1.0-ca772b92");
+    pub const EMBEDDED_DEFAULT: (&str, &str) = (EMBEDDED[0].0, "0.1.0-495c629c");
 
     /// Names of the embedded models, the default one first.
     #[must_use]
