@@ -24,6 +24,11 @@ fn crossed(n: usize, seed: u64) -> (Vec<Vec<f64>>, Vec<bool>, Vec<String>) {
     (rows, is_ai, groups)
 }
 
+/// Each of them twice.
+fn doubled<T: Clone>(of: &[T]) -> Vec<T> {
+    of.iter().flat_map(|x| [x.clone(), x.clone()]).collect()
+}
+
 /// Without whitening and a fit of its own for clips as recorded, and with copies that weigh as much as their clip.
 fn unmixed() -> KernelSettings {
     KernelSettings {
@@ -205,15 +210,14 @@ fn a_clip_weighs_the_same_with_copies_and_only_clips_become_landmarks() {
         ..unmixed()
     };
     let plain = fitted(&rows, &is_ai, &groups, 1, &settings);
-    let twice = |of: &[Vec<f64>]| {
-        of.iter()
-            .flat_map(|x| [x.clone(), x.clone()])
-            .collect::<Vec<_>>()
-    };
-    let is_ai_twice: Vec<bool> = is_ai.iter().flat_map(|&x| [x, x]).collect();
-    let groups_twice: Vec<String> = groups.iter().flat_map(|x| [x.clone(), x.clone()]).collect();
     // The power of a group's size must not see the copies either: with it, both classes only change by one factor.
-    let copied = fitted(&twice(&rows), &is_ai_twice, &groups_twice, 2, &settings);
+    let copied = fitted(
+        &doubled(&rows),
+        &doubled(&is_ai),
+        &doubled(&groups),
+        2,
+        &settings,
+    );
     assert_eq!(machine(&plain).landmarks.len(), 80 * 6);
     assert_eq!(machine(&copied).landmarks.len(), 80 * 6);
     for row in &rows {
@@ -232,10 +236,6 @@ fn misled(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
     rows.iter()
         .flat_map(|row| [row.clone(), turned(row)])
         .collect()
-}
-
-fn doubled<T: Clone>(of: &[T]) -> Vec<T> {
-    of.iter().flat_map(|x| [x.clone(), x.clone()]).collect()
 }
 
 #[test]

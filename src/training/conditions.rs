@@ -9,6 +9,7 @@ use super::figures::Figures;
 use super::metrics::Interval;
 use super::protocol::{Fold, Protocol};
 use super::summary::{Part, Pooled, ProtocolReport};
+use crate::model::log_odds;
 
 /// Name of the condition of clips as they are.
 pub const RECORDED: &str = "recorded";
@@ -93,13 +94,10 @@ pub(super) struct ScoreRow {
     pub condition: String,
 }
 
-/// Log-odds beyond which a probability of double precision is no longer told from 1.
-const LIMIT: f64 = 37.0;
-
 impl ScoreRow {
-    /// The score as log-odds, limited to 37 either way.
+    /// The score as log-odds, finite.
     pub(super) fn log_odds(&self) -> f64 {
-        (self.score / (1.0 - self.score)).ln().clamp(-LIMIT, LIMIT)
+        log_odds(self.score)
     }
 }
 

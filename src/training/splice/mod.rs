@@ -15,7 +15,7 @@ use super::metrics::Ranking;
 use super::rng::Rng;
 use super::{Progress, ProgressFn, Skipped, Stage, TrainingError, in_pool};
 use crate::analysis::{Analyser, AnalysisScratch, Segment};
-use crate::model::Model;
+use crate::model::{Model, log_odds};
 use voice::{Splice, Voice, draw, voices};
 
 /// Shares of a splice that are synthetic; at 0 and 1 there is no border.
@@ -147,11 +147,9 @@ pub fn splice(
 /// distance from them. `None` for fewer than two segments.
 #[must_use]
 pub fn border(segments: &[Segment]) -> Option<f64> {
-    let log_odds = |s: &Segment| {
-        let p = s.ai_probability.clamp(1e-6, 1.0 - 1e-6);
-        (p / (1.0 - p)).ln()
-    };
-    let values: Vec<f64> = segments.iter().map(log_odds).collect();
+    // Of two segments that are as good as certain, neither is to weigh more for a digit far behind the point.
+    let certain = |s: &Segment| s.ai_probability.clamp(1e-6, 1.0 - 1e-6);
+    let values: Vec<f64> = segments.iter().map(certain).map(log_odds).collect();
     let spread = |part: &[f64]| {
         let mean = part.iter().sum::<f64>() / part.len() as f64;
         part.iter().map(|x| (x - mean).powi(2)).sum::<f64>()
