@@ -192,26 +192,7 @@ pub fn fit(
 
     let part_of = calibrate::grouped_folds(is_ai, groups);
     let fits = fits(&weights, each, settings);
-    let mut scores = vec![0.0; rows.len()];
-    let mut coefficients = vec![0.0; chosen.len()];
-    for (share, weights) in &fits {
-        let system = kernels.weighted(weights);
-        let own = out_of_fold(&system, &part_of, &chosen)?;
-        let all: Vec<usize> = (0..chosen.len()).collect();
-        let solution = system.solve(&[], &all)?;
-        // What a fit says of clips that it may hear is what its log-odds are to mean.
-        let unit = if fits.len() == 1 {
-            1.0
-        } else {
-            platt_of(&own, is_ai, |i| usize::from(weights[i] > 0.0)).slope
-        };
-        for (sum, own) in scores.iter_mut().zip(own) {
-            *sum += share * unit * own;
-        }
-        for (sum, own) in coefficients.iter_mut().zip(solution) {
-            *sum += (share * unit) as f32 * own;
-        }
-    }
+    let (scores, coefficients) = added_up(&fits, &kernels, &part_of, &chosen, is_ai)?;
     let kernel = Kernel {
         gamma: settings.gamma,
         level: settings.level,
@@ -264,6 +245,38 @@ fn fits(weights: &[f64], each: usize, settings: &KernelSettings) -> Vec<(f64, Ve
         (settings.plain, spread(1.0, 0.0)),
     ];
     both.into_iter().filter(|&(share, _)| share > 0.0).collect()
+}
+
+/// Scores out of fold, shape `[n]`, and coefficients, shape `[landmarks]`, of the `fits` together: each in units of its own
+/// log-odds, where there are several.
+fn added_up(
+    fits: &[(f64, Vec<f64>)],
+    kernels: &Kernels,
+    part_of: &[usize],
+    chosen: &[usize],
+    is_ai: &[bool],
+) -> Result<(Vec<f64>, Vec<f32>), TrainingError> {
+    let mut scores = vec![0.0; part_of.len()];
+    let mut coefficients = vec![0.0; chosen.len()];
+    for (share, weights) in fits {
+        let system = kernels.weighted(weights);
+        let own = out_of_fold(&system, part_of, chosen)?;
+        let all: Vec<usize> = (0..chosen.len()).collect();
+        let solution = system.solve(&[], &all)?;
+        // What a fit says of clips that it may hear is what its log-odds are to mean.
+        let unit = if fits.len() == 1 {
+            1.0
+        } else {
+            platt_of(&own, is_ai, |i| usize::from(weights[i] > 0.0)).slope
+        };
+        for (sum, own) in scores.iter_mut().zip(own) {
+            *sum += share * unit * own;
+        }
+        for (sum, own) in coefficients.iter_mut().zip(solution) {
+            *sum += (share * unit) as f32 * own;
+        }
+    }
+    Ok((scores, coefficients))
 }
 
 /// Scores of all rows, shape `[n]`, by fits without the rows and the landmarks of their fold, `part_of`.
