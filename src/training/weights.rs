@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 /// Weight of each row, shape `[n]`: mean 1, both classes alike, within a class (rows of the group)^`power` each, then the
 /// classes evened out within languages.
 ///
-/// `is_ai`, `groups` (engine family within a corpus or human source) and `languages` (tags; all of one tag where none is known) have shape
-/// `[n]`. `spare`, in rows of mean weight and above 0, is what a language is taken to have of either class besides its own:
-/// one of three synthetic clips and no human one is not to lose them. A `strength` of 0 leaves languages as they are, 1
-/// is all the way.
+/// `is_ai`, `groups` (engine family within a corpus or human source) and `languages` (tags; all of one tag where none is
+/// known) have shape `[n]`. `spare`, in rows of mean weight and above 0, is what a language is taken to have of either class
+/// besides its own: one of three synthetic clips and no human one is not to lose them. A `strength` of 0 leaves languages as
+/// they are, 1 is all the way.
 pub(super) fn weights<G: Ord>(
     is_ai: &[bool],
     groups: &[G],
