@@ -168,10 +168,13 @@ FUSED = $(FUSE) $(call SCORES_IN,target/folds)
 PACK = $(VOXPROOF_QUICK) pack-network $(1)/embedding.json $(1)/tdnn.json --features $(1)/kernel.bin \
 	--fusion models/fusion.json --name $(2) --out $(3)
 SPECTROGRAMS = target/default/corpus.json target/default/corpus.bin
+# Features of all clips and copies, by the names of their files: made once, by the folds of the kernel machine.
+TABLE = target/default/features.jsonl
+FROM_TABLE = --feature-table $(TABLE)
 
 # With what `evaluate` left in models/fusion.json: on new data `make evaluate train`, in this order.
-train: target/default/embedding.json target/default/tdnn.json ## train the embedded models on CLIPS and PACKAGES into models/
-	$(VOXPROOF_QUICK) train $(BOTH) $(KERNEL) --name kernel --out target/default
+train: target/default/embedding.json target/default/tdnn.json $(TABLE) ## train the embedded models on CLIPS and PACKAGES into models/
+	$(VOXPROOF_QUICK) train $(BOTH) $(KERNEL) $(FROM_TABLE) --name kernel --out target/default
 	$(call PACK,target/default,default,models)
 	@# Before dropped.csv was made: without it, classic keeps its bytes.
 	$(VOXPROOF_QUICK) train $(PUBLIC) --features classic --model random-forest --name classic --out target/classic
@@ -199,7 +202,7 @@ $(EMBEDDING): | .venv-network
 	.venv-network/bin/python -m zipfile -e .venv-network/openwakeword-*.whl .venv-network
 
 evaluate: target/folds/embedding.csv target/folds/tdnn.csv target/folds/kernel.csv ## unseen engines and voices: the default model on CLIPS and PACKAGES, into models/ and the card
-	$(VOXPROOF_QUICK) fuse $(BOTH) $(FUSED) --report models --model-card models/MODEL_CARD.md
+	$(VOXPROOF_QUICK) fuse $(BOTH) $(FUSED) --control --report models --model-card models/MODEL_CARD.md
 	@# The same scores, of the public sources alone: their people read and talk, so that the calibration is theirs.
 	$(VOXPROOF_QUICK) fuse $(PUBLIC) $(DROP) $(FUSED) --report target/folds/public
 	cp target/folds/public/fusion.json models/fusion.json
@@ -212,10 +215,10 @@ target/folds/tdnn.csv: .venv-network target/default/corpus.json
 	mkdir -p target/folds
 	$(TRAINER) folds $(TDNN) --corpus $(SPECTROGRAMS) --scores $@
 
-target/folds/kernel.csv:
-	mkdir -p target/folds
+target/folds/kernel.csv $(TABLE) &:
+	mkdir -p target/folds target/default
 	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) --protocol grouped \
-		--scores $@ --report target/folds/kernel
+		--save-features $(TABLE) --scores target/folds/kernel.csv --report target/folds/kernel
 
 evaluate-attacks: ## what codecs, noise, rooms, speed and pitch do to the kernel machine's errors, into target/attacks
 	$(VOXPROOF_QUICK) evaluate $(PUBLIC) $(DROP) $(KERNEL) --disjoint-speakers --protocol grouped --attacks 80 \
@@ -224,42 +227,42 @@ evaluate-attacks: ## what codecs, noise, rooms, speed and pitch do to the kernel
 # A fold's models, made as what ships is, and the clips that neither has heard.
 FOLD = target/fold
 FOLD_CLIPS = --manifest $(FOLD)/$(1)-0.csv --clips $(CLIPS) --manifest $(FOLD)/$(1)-1.csv --clips $(PACKAGES)
-evaluate-attacks-both: $(EMBEDDING) target/default/corpus.json ## the same for the parts of the default model together, fitted to one fold, into target/fold
+evaluate-attacks-both: $(EMBEDDING) target/default/corpus.json $(TABLE) ## the same for the parts of the default model together, fitted to one fold, into target/fold
 	training/fold.py target/default/corpus.json --manifest training/public_sources.csv --manifest $(PACKAGES)/manifest.csv --out $(FOLD)
 	$(TRAINER) fit $(TRAINED) --corpus $(FOLD)/train.json target/default/corpus.bin --steps $(FOLD_STEPS) --out $(FOLD)/embedding.json
 	$(TRAINER) fit $(TDNN) --corpus $(FOLD)/train.json target/default/corpus.bin --out $(FOLD)/tdnn.json
-	$(VOXPROOF_QUICK) train $(call FOLD_CLIPS,train) --hold-out training/held_out.csv $(KERNEL) --name kernel --out $(FOLD)
+	$(VOXPROOF_QUICK) train $(call FOLD_CLIPS,train) --hold-out training/held_out.csv $(KERNEL) $(FROM_TABLE) --name kernel --out $(FOLD)
 	$(call PACK,$(FOLD),fold,$(FOLD))
 	$(VOXPROOF_QUICK) evaluate $(call FOLD_CLIPS,test) --model-dir $(FOLD) --name fold --attacks 200 --report $(FOLD)/both
 	$(VOXPROOF_QUICK) evaluate --manifest $(FOLD)/test-0.csv --clips $(CLIPS) --model-dir $(FOLD) --name fold --attacks 300 \
 		--report $(FOLD)/public
 
-evaluate-kernel: ## the strict protocols, for the default model's kernel machine alone, into target/strict
-	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) \
+evaluate-kernel: $(TABLE) ## the strict protocols, for the default model's kernel machine alone, into target/strict
+	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) $(FROM_TABLE) --control \
 		--protocol leave-family-source-out --protocol leave-corpus-out --report target/strict
 
-evaluate-corpora: $(EMBEDDING) target/default/corpus.json ## whole speech corpora left out, a sixth of them at a time: all parts of the default model, into target/corpora
+evaluate-corpora: $(EMBEDDING) target/default/corpus.json $(TABLE) ## whole speech corpora left out, a sixth of them at a time: all parts of the default model, into target/corpora
 	mkdir -p target/corpora
 	$(VOXPROOF_QUICK) corpus export $(BOTH) $(COPIES) $(APART) --protocol grouped-corpora \
 		--spectrograms target/default/corpus.bin --out target/corpora/corpus.json
 	$(TRAINER) folds $(TRAINED) --corpus target/corpora/corpus.json target/default/corpus.bin --steps $(FOLD_STEPS) \
 		--scores target/corpora/embedding.csv
 	$(TRAINER) folds $(TDNN) --corpus target/corpora/corpus.json target/default/corpus.bin --scores target/corpora/tdnn.csv
-	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) --protocol grouped-corpora \
+	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) $(FROM_TABLE) --protocol grouped-corpora \
 		--scores target/corpora/kernel.csv --report target/corpora/kernel
-	$(VOXPROOF_QUICK) fuse $(BOTH) $(FUSE) $(call SCORES_IN,target/corpora) --report target/corpora
+	$(VOXPROOF_QUICK) fuse $(BOTH) $(FUSE) $(call SCORES_IN,target/corpora) --control --report target/corpora
 
-evaluate-supply: $(EMBEDDING) ## the default model's parts fitted to the public sources of CLIPS, judged on PACKAGES, into target/supply
+evaluate-supply: $(EMBEDDING) target/default/corpus.json $(TABLE) ## the default model's parts fitted to the public sources of CLIPS, judged on PACKAGES, into target/supply
 	mkdir -p target/supply
-	$(VOXPROOF_QUICK) corpus export $(PUBLIC) $(DROP) $(COPIES) --save-spectrograms target/supply/corpus.bin --out target/supply/corpus.json
-	$(TRAINER) fit $(TRAINED) --corpus target/supply/corpus.json target/supply/corpus.bin --steps $(FOLD_STEPS) --out target/supply/embedding.json
-	$(TRAINER) fit $(TDNN) --corpus target/supply/corpus.json target/supply/corpus.bin --out target/supply/tdnn.json
-	$(VOXPROOF_QUICK) train $(PUBLIC) $(DROP) $(KERNEL) --name kernel --out target/supply
+	$(VOXPROOF_QUICK) corpus export $(PUBLIC) $(DROP) $(COPIES) --spectrograms target/default/corpus.bin --out target/supply/corpus.json
+	$(TRAINER) fit $(TRAINED) --corpus target/supply/corpus.json target/default/corpus.bin --steps $(FOLD_STEPS) --out target/supply/embedding.json
+	$(TRAINER) fit $(TDNN) --corpus target/supply/corpus.json target/default/corpus.bin --out target/supply/tdnn.json
+	$(VOXPROOF_QUICK) train $(PUBLIC) $(DROP) $(KERNEL) $(FROM_TABLE) --name kernel --out target/supply
 	$(call PACK,target/supply,supply,target/supply)
 	$(VOXPROOF_QUICK) evaluate --manifest $(PACKAGES)/manifest.csv $(DROP) --model-dir target/supply --name supply --report target/supply/report
 
-evaluate-licences: ## the kernel machine fitted to clips under an open or share-alike licence alone, tested on all, into target/licences
-	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) --protocol grouped \
+evaluate-licences: $(TABLE) ## the kernel machine fitted to clips under an open or share-alike licence alone, tested on all, into target/licences
+	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) $(FROM_TABLE) --protocol grouped \
 		--train-licences open,share-alike --report target/licences
 
 check-corpus: ## list clips of CLIPS that had better be dropped, as training/dropped.csv does

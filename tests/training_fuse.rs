@@ -1,6 +1,8 @@
 //! Scores of two models on the same folds, added into one.
 #![cfg(feature = "training")]
 
+mod audio_support;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +10,8 @@ use std::path::{Path, PathBuf};
 use voxproof::features::FeatureSet;
 use voxproof::training::rng::Rng;
 use voxproof::training::{
-    Channel, CopyOptions, CorpusOptions, FuseOptions, ManifestSource, Preset, Selection, fuse,
+    Channel, CopyOptions, CorpusOptions, EstimatorSettings, EvaluateOptions, FuseOptions,
+    LogisticSettings, ManifestSource, Preset, Progress, Protocol, Selection, evaluate, fuse,
 };
 
 const CLIPS: usize = 480;
@@ -87,9 +90,13 @@ fn options(name: &str) -> FuseOptions {
         disjoint_speakers: true,
         fused_scores: Some(folder.join("fused.csv")),
         model_card: None,
+        control: false,
         seed: 1,
+        jobs: None,
     }
 }
+
+fn quiet(_: Progress) {}
 
 /// As recorded the classes part at log-odds of 0, through the channel at 1. Counted alike, 0.5 would lie half way.
 #[test]
@@ -98,7 +105,7 @@ fn a_half_lies_nearer_to_where_the_classes_part_as_recorded() {
     let folder = options.report.parent().unwrap();
     options.scores = vec![shifted(folder, "shifted", 1.2, 1.0, 5, None)];
     options.weights = Some(vec![1.0]);
-    let (_, fusion) = fuse(&options).unwrap();
+    let (_, fusion) = fuse(&options, &quiet).unwrap();
     let half = -fusion.offset / fusion.slope;
     assert!((0.15..0.45).contains(&half), "{half}");
 }
@@ -106,7 +113,7 @@ fn a_half_lies_nearer_to_where_the_classes_part_as_recorded() {
 #[test]
 fn the_sum_is_better_than_its_parts_and_the_better_part_weighs_more() {
     let options = options("fuse");
-    let (report, fusion) = fuse(&options).unwrap();
+    let (report, fusion) = fuse(&options, &quiet).unwrap();
     assert_eq!(fusion.parts, ["weak", "strong"]);
     assert!(fusion.weights[1] > fusion.weights[0] && fusion.weights[0] > 0.0);
     let grouped = &report.protocols[0];
@@ -118,7 +125,7 @@ fn the_sum_is_better_than_its_parts_and_the_better_part_weighs_more() {
             fused_scores: None,
             ..options.clone()
         };
-        fuse(&alone).unwrap().0.protocols[0].pooled.eer
+        fuse(&alone, &quiet).unwrap().0.protocols[0].pooled.eer
     };
     let (weak, strong) = (alone(0), alone(1));
     assert!(
@@ -138,14 +145,14 @@ fn the_sum_is_better_than_its_parts_and_the_better_part_weighs_more() {
         fused_scores: None,
         ..options.clone()
     };
-    let (with_given, kept) = fuse(&given).unwrap();
+    let (with_given, kept) = fuse(&given, &quiet).unwrap();
     assert_eq!(kept.weights, [0.5, 1.0]);
     assert!(with_given.protocols[0].pooled.calibration_error < 0.08);
     let one = FuseOptions {
         weights: Some(vec![1.0]),
         ..given
     };
-    let error = fuse(&one).unwrap_err().to_string();
+    let error = fuse(&one, &quiet).unwrap_err().to_string();
     assert!(error.contains("1 weights for 2 files"), "{error}");
     // The folds are the files', and what was fused can be fused again.
     let again = FuseOptions {
@@ -153,7 +160,7 @@ fn the_sum_is_better_than_its_parts_and_the_better_part_weighs_more() {
         fused_scores: None,
         ..options
     };
-    let again = fuse(&again).unwrap().0;
+    let again = fuse(&again, &quiet).unwrap().0;
     assert!((again.protocols[0].eer.value - grouped.eer.value).abs() < 0.02);
 }
 
@@ -173,7 +180,7 @@ fn a_fold_s_own_scores_do_not_choose_its_weights() {
         })
         .collect();
     fs::write(&options.scores[1], turned.join("\n")).unwrap();
-    fuse(&options).unwrap();
+    fuse(&options, &quiet).unwrap();
     let fused = fs::read_to_string(options.fused_scores.unwrap()).unwrap();
     let mean = |part: &str, label: &str| {
         let scores: Vec<f64> = fused
@@ -199,7 +206,7 @@ fn files_that_do_not_go_together_are_refused_by_name() {
         ],
         ..options.clone()
     };
-    let (report, _) = fuse(&lacking).unwrap();
+    let (report, _) = fuse(&lacking, &quiet).unwrap();
     assert_eq!(report.corpus.skipped.len(), 1);
     assert_eq!(report.corpus.skipped[0].file, "7.wav");
     // Other folds cannot be added.
@@ -214,7 +221,7 @@ fn files_that_do_not_go_together_are_refused_by_name() {
         scores: vec![options.scores[0].clone(), moved],
         ..options.clone()
     };
-    let error = fuse(&apart).unwrap_err().to_string();
+    let error = fuse(&apart, &quiet).unwrap_err().to_string();
     assert!(
         error.contains("moved.csv") && error.contains("0.wav"),
         "{error}"
@@ -227,6 +234,66 @@ fn files_that_do_not_go_together_are_refused_by_name() {
         ],
         ..options
     };
-    let error = fuse(&noise).unwrap_err().to_string();
+    let error = fuse(&noise, &quiet).unwrap_err().to_string();
     assert!(error.contains("'noise' would weigh -"), "{error}");
+}
+
+/// A second of noise each, a synthetic clip's a little quieter as a rule.
+fn noises(folder: &Path) {
+    let mut rng = Rng::new(8, 2);
+    for i in 0..CLIPS {
+        let loud = rng.between(0.2, 0.6) * if i % 2 == 1 { 0.6 } else { 1.0 };
+        let samples: Vec<i16> = (0..24_000)
+            .map(|_| (rng.between(-loud, loud) * 32_767.0) as i16)
+            .collect();
+        let wav = audio_support::wav_of(samples.into_iter());
+        fs::write(folder.join(format!("{i}.wav")), wav).unwrap();
+    }
+}
+
+#[test]
+fn the_control_is_that_of_the_evaluation_whose_folds_are_fused() {
+    let options = options("fuse-control");
+    let folder = options.report.parent().unwrap();
+    noises(folder);
+    let corpus = CorpusOptions {
+        features: FeatureSet::Channel,
+        copies: CopyOptions::default(),
+        ..options.corpus.clone()
+    };
+    let logistic = EstimatorSettings::Logistic(LogisticSettings::default());
+    let evaluated = EvaluateOptions {
+        seed: options.seed,
+        disjoint_speakers: true,
+        scores: Some(folder.join("evaluated.csv")),
+        ..EvaluateOptions::new(
+            corpus.clone(),
+            &[Protocol::Grouped],
+            logistic,
+            folder.join("evaluated"),
+        )
+    };
+    let wanted = evaluate(&evaluated, &quiet).unwrap().protocols[0].control;
+    let eer = wanted.unwrap().eer.value;
+    assert!((0.02..0.45).contains(&eer), "{eer}");
+
+    let with = |scores: &Path, control: bool| {
+        let options = FuseOptions {
+            corpus: corpus.clone(),
+            scores: vec![scores.to_path_buf()],
+            weights: Some(vec![1.0]),
+            control,
+            ..options.clone()
+        };
+        let (report, _) = fuse(&options, &quiet).unwrap();
+        let grouped = report.protocols.into_iter().next().unwrap();
+        let of = &grouped.figures.breakdowns;
+        let bandwidths = of.iter().any(|of| of.by == "bandwidth");
+        (grouped.control, bandwidths)
+    };
+    let own = evaluated.scores.as_deref().unwrap();
+    assert_eq!(with(own, true), (wanted, true));
+    assert_eq!(with(own, false), (None, false));
+    // Of other folds than these manifests have, it is not known what models learned from.
+    assert_eq!(with(&options.scores[1], true), (None, true));
 }

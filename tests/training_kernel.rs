@@ -241,30 +241,14 @@ fn misled(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
 #[test]
 fn the_fit_without_copies_hears_none_and_both_fits_are_one_machine() {
     let (rows, is_ai, groups) = crossed(240, 11);
-    let with = |plain: f64| {
-        let settings = KernelSettings {
-            landmarks: 60,
-            plain,
-            ..unmixed()
-        };
-        fitted(
-            &misled(&rows),
-            &doubled(&is_ai),
-            &doubled(&groups),
-            2,
-            &settings,
-        )
+    let settings = |plain: f64| KernelSettings {
+        landmarks: 60,
+        plain,
+        ..unmixed()
     };
-    let alone = fitted(
-        &rows,
-        &is_ai,
-        &groups,
-        1,
-        &KernelSettings {
-            landmarks: 60,
-            ..unmixed()
-        },
-    );
+    let (copies, is_ais, of) = (misled(&rows), doubled(&is_ai), doubled(&groups));
+    let with = |plain: f64| fitted(&copies, &is_ais, &of, 2, &settings(plain));
+    let alone = fitted(&rows, &is_ai, &groups, 1, &settings(0.0));
     let coefficients = |of: &Pipeline| machine(of).coefficients.clone();
     let (copied, deaf) = (with(0.0), with(1.0));
     assert_eq!(machine(&deaf), machine(&alone));

@@ -10,6 +10,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::calibrate::{RECORDED_TIMES, platt};
+use super::control::ControlCorpus;
 use super::copies::Rows;
 use super::corpus::{Corpus, CorpusOptions};
 use super::corpus_summary::CorpusSummary;
@@ -18,7 +19,7 @@ use super::logistic_fit::{Weighting, solve};
 use super::protocol::{Fold, Protocol};
 use super::report;
 use super::summary::figures;
-use super::{TrainingError, conditions};
+use super::{ProgressFn, TrainingError, conditions, in_pool};
 use crate::model::Calibration;
 
 /// Next to no penalty on the few weights: there are thousands of scores.
@@ -27,7 +28,7 @@ const C: f64 = 1.0;
 /// What is asked of a fusion.
 #[derive(Debug, Clone)]
 pub struct FuseOptions {
-    /// The clips that the scores are of; no audio is read. The channels that clips were scored through stand in
+    /// The clips that the scores are of; no audio is read but for [`FuseOptions::control`]. The channels that clips were scored through stand in
     /// [`CorpusOptions::copies`].
     pub corpus: CorpusOptions,
     /// CSV of each model's scores, as an evaluation writes it, in the order of the weights.
@@ -42,8 +43,13 @@ pub struct FuseOptions {
     pub fused_scores: Option<PathBuf>,
     /// Model card whose generated section is replaced with the new figures.
     pub model_card: Option<PathBuf>,
-    /// Seed of the intervals.
+    /// Whether to decode the clips for what is known of their files: without it the report has no control and no figures by
+    /// bitrate and bandwidth. There is no control where the manifests, divided anew, have other folds than the scores.
+    pub control: bool,
+    /// Seed of the intervals, and of the folds that the control is fitted to.
     pub seed: u64,
+    /// Threads; all cores where absent. The result does not depend on it.
+    pub jobs: Option<usize>,
 }
 
 /// A weighted sum of log-odds and what makes a probability of it.
@@ -161,14 +167,26 @@ type Table = BTreeMap<String, FoldTable>;
 /// # Errors
 /// [`TrainingError`] if a file cannot be read, the files do not hold the same folds, the sum cannot be fitted or a report
 /// not be written.
-pub fn fuse(options: &FuseOptions) -> Result<(EvaluateReport, Fusion), TrainingError> {
+pub fn fuse(
+    options: &FuseOptions,
+    progress: ProgressFn,
+) -> Result<(EvaluateReport, Fusion), TrainingError> {
+    in_pool(options.jobs, || fused(options, progress))
+}
+
+fn fused(
+    options: &FuseOptions,
+    progress: ProgressFn,
+) -> Result<(EvaluateReport, Fusion), TrainingError> {
     let tables = options
         .scores
         .iter()
         .map(|path| read(path))
         .collect::<Result<Vec<Table>, _>>()?;
     let names: Vec<String> = options.scores.iter().map(|path| name(path)).collect();
-    let corpus = scored_clips(&options.corpus, &tables)?;
+    let mut corpus = scored_clips(&options.corpus, &tables)?;
+    corpus.measure(options.control, progress);
+    let control = ControlCorpus::new(&corpus);
     let place: HashMap<&str, usize> = corpus
         .clips
         .iter()
@@ -225,13 +243,15 @@ pub fn fuse(options: &FuseOptions) -> Result<(EvaluateReport, Fusion), TrainingE
         for (condition, scored) in conditions.iter().zip(&by_condition) {
             conditions::write_scores(&mut text, protocol, &corpus, &folds, scored, condition);
         }
-        protocols.push(figures(
-            protocol,
-            &corpus,
-            &folds,
-            &by_condition,
-            options.seed,
-        ));
+        let mut report = figures(protocol, &corpus, &folds, &by_condition, options.seed);
+        if let Some(control) = &control {
+            let divided =
+                protocol.divide(&corpus.clips, options.seed, options.disjoint_speakers)?;
+            if let Some(folds) = learned_from(&folds, divided) {
+                report.control = control.judge(protocol, &folds, options.seed)?;
+            }
+        }
+        protocols.push(report);
         fusion.get_or_insert(fitted(&|_| true)?);
     }
     let fusion = fusion.ok_or_else(|| {
@@ -307,6 +327,17 @@ fn folds(table: &FoldTable, place: &HashMap<&str, usize>) -> Vec<Fold> {
         }
     });
     folds.collect()
+}
+
+/// The folds as `divided`, with what models learn from; none if these are not the `folds` that were scored.
+fn learned_from(folds: &[Fold], mut divided: Vec<Fold>) -> Option<Vec<Fold>> {
+    let key = |fold: &Fold| (fold.group.clone(), fold.part);
+    divided.sort_by_key(key);
+    let tested = |folds: &[Fold]| -> Vec<_> {
+        let tested = folds.iter().map(|fold| (key(fold), fold.test.clone()));
+        tested.collect()
+    };
+    (tested(folds) == tested(&divided)).then_some(divided)
 }
 
 /// Log-odds of one file on the folds, shape `[conditions][folds][clips tested]`.

@@ -150,11 +150,7 @@ pub fn fit(
         languages,
         speakers,
     } = *known;
-    let parts: Vec<(&str, &str)> = groups
-        .iter()
-        .copied()
-        .zip(corpora.iter().copied())
-        .collect();
+    let parts: Vec<_> = groups.iter().zip(corpora).collect();
     let weights = weights(
         is_ai,
         &parts,
@@ -211,10 +207,9 @@ pub fn fit(
             }),
             None => Estimator::Kernel(kernel),
         },
-        calibration: Some(platt_of(&scores, is_ai, |i| match (each, i % each) {
-            (1, _) => 1,
-            (_, 0) => calibrate::RECORDED_TIMES * (each - 1),
-            _ => 1,
+        calibration: Some(platt_of(&scores, is_ai, |i| {
+            let copies = if i % each == 0 { each - 1 } else { 0 };
+            (calibrate::RECORDED_TIMES * copies).max(1)
         })),
     })
 }
@@ -234,10 +229,9 @@ fn fits(weights: &[f64], each: usize, settings: &KernelSettings) -> Vec<(f64, Ve
     // Copies share their clip's weight, so that lambda means the same with and without them. A clip alone weighs what all
     // of its rows do.
     let spread = |recorded: f64, copy: f64| -> Vec<f64> {
-        let factors = (0..each).map(|place| if place == 0 { recorded } else { copy });
-        let factors: Vec<f64> = factors.collect();
-        let rows = weights.iter().zip(factors.iter().cycle());
-        rows.map(|(weight, factor)| weight * factor).collect()
+        let share = |row: usize| if row % each == 0 { recorded } else { copy };
+        let rows = weights.iter().enumerate();
+        rows.map(|(row, weight)| weight * share(row)).collect()
     };
     let copy = (1.0 - settings.recorded) / (each - 1) as f64;
     let both = [

@@ -9,7 +9,7 @@ use clap::builder::PossibleValuesParser;
 use voxproof::training::{self, FuseOptions, Preset};
 
 use crate::output::Failure;
-use crate::train::{CorpusArgs, failure, listed, presets};
+use crate::train::{Bars, CorpusArgs, failure, listed, presets};
 
 /// Measure what the sum of several models does, from the scores of their evaluations
 #[derive(Debug, Args)]
@@ -36,6 +36,10 @@ pub struct FuseArgs {
     #[arg(long, value_name = "PRESET",
           value_parser = PossibleValuesParser::new(Preset::ALL.iter().map(|p| p.name())))]
     through: Vec<String>,
+    /// Decode the clips, for the control classifier (which knows the file and hears nothing) and the figures by bitrate and
+    /// bandwidth
+    #[arg(long)]
+    control: bool,
     /// The evaluations took tested speakers out of training: the report says so
     #[arg(long)]
     disjoint_speakers: bool,
@@ -60,9 +64,13 @@ pub fn run(args: &FuseArgs) -> Result<ExitCode, Failure> {
         disjoint_speakers: args.disjoint_speakers,
         fused_scores: args.fused_scores.clone(),
         model_card: args.model_card.clone(),
+        control: args.control,
         seed: args.corpus.seed(),
+        jobs: args.corpus.jobs(),
     };
-    let (report, _) = training::fuse(&options).map_err(failure)?;
+    let bars = Bars::default();
+    let (report, _) = training::fuse(&options, &|progress| bars.show(progress)).map_err(failure)?;
+    bars.finish();
     writeln!(anstream::stdout(), "{}", report.markdown())?;
     Ok(listed(&report.corpus.skipped))
 }
