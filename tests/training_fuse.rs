@@ -246,7 +246,7 @@ fn noises(folder: &Path) {
         let samples: Vec<i16> = (0..24_000)
             .map(|_| (rng.between(-loud, loud) * 32_767.0) as i16)
             .collect();
-        let wav = audio_support::wav_of(samples.into_iter());
+        let wav = audio_support::wav_of(samples);
         fs::write(folder.join(format!("{i}.wav")), wav).unwrap();
     }
 }

@@ -208,7 +208,7 @@ pub fn fit(
             None => Estimator::Kernel(kernel),
         },
         calibration: Some(platt_of(&scores, is_ai, |i| {
-            let copies = if i % each == 0 { each - 1 } else { 0 };
+            let copies = if i.is_multiple_of(each) { each - 1 } else { 0 };
             (calibrate::RECORDED_TIMES * copies).max(1)
         })),
     })
@@ -229,7 +229,13 @@ fn fits(weights: &[f64], each: usize, settings: &KernelSettings) -> Vec<(f64, Ve
     // Copies share their clip's weight, so that lambda means the same with and without them. A clip alone weighs what all
     // of its rows do.
     let spread = |recorded: f64, copy: f64| -> Vec<f64> {
-        let share = |row: usize| if row % each == 0 { recorded } else { copy };
+        let share = |row: usize| {
+            if row.is_multiple_of(each) {
+                recorded
+            } else {
+                copy
+            }
+        };
         let rows = weights.iter().enumerate();
         rows.map(|(row, weight)| weight * share(row)).collect()
     };
