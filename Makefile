@@ -1,6 +1,6 @@
 # `make run` and `make test` need a Rust toolchain and a C compiler, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run serve local-aws test test-full test-page bench bench-smoke train evaluate evaluate-kernel evaluate-attacks evaluate-attacks-both evaluate-corpora evaluate-supply evaluate-licences check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-UploadsFunction build-ScorerFunction fuzz fuzz-smoke hostile faults soak constant-time crate-tools sbom reproducible pgo advisories clean
+.PHONY: help run serve local-aws test test-full test-long test-page bench bench-smoke train evaluate evaluate-kernel evaluate-attacks evaluate-attacks-both evaluate-corpora evaluate-supply evaluate-licences check-corpus invoke lint release package package-crate test-deploy build-ApiFunction build-UploadsFunction build-ScorerFunction fuzz fuzz-smoke hostile faults soak constant-time crate-tools sbom reproducible pgo advisories clean
 
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
@@ -50,6 +50,8 @@ test-full: $(VENV)/bin/schemathesis test ## make test, then what needs tools fro
 	python3 training/test_packages.py
 	python3 training/test_fold.py
 	$(MAKE) test-page
+
+test-long: fuzz constant-time soak ## what takes an hour: every fuzz target, keys against the clock, overload; last output: docs/robustness.md
 
 CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome))
 test-page: ## the page in headless Chromium: uploads, microphone, languages, accessibility
