@@ -168,7 +168,7 @@ SCORES_IN = --scores $(1)/embedding.csv --scores $(1)/tdnn.csv --scores $(1)/ker
 FUSED = $(FUSE) $(call SCORES_IN,target/folds)
 # The parts of a folder as they are weighed, into a model of the name $(2) in the folder $(3).
 PACK = $(VOXPROOF_QUICK) pack-network $(1)/embedding.json $(1)/tdnn.json --features $(1)/kernel.bin \
-	--fusion models/fusion.json --name $(2) --out $(3)
+	--training $(1)/kernel.training.json --fusion models/fusion.json --name $(2) --out $(3)
 SPECTROGRAMS = target/default/corpus.json target/default/corpus.bin
 # Features of all clips and copies, by the names of their files: made once, by the folds of the kernel machine.
 TABLE = target/default/features.jsonl
@@ -177,10 +177,10 @@ FROM_TABLE = --feature-table $(TABLE)
 # With what `evaluate` left in models/fusion.json: on new data `make evaluate train`, in this order.
 train: target/default/embedding.json target/default/tdnn.json $(TABLE) ## train the embedded models on CLIPS and PACKAGES into models/
 	$(VOXPROOF_QUICK) train $(BOTH) $(KERNEL) $(FROM_TABLE) --name kernel --out target/default
-	$(call PACK,target/default,default,models)
+	$(call PACK,target/default,default,models) --model-card models/MODEL_CARD.md
 	@# Before dropped.csv was made: without it, classic keeps its bytes.
-	$(VOXPROOF_QUICK) train $(PUBLIC) --features classic --model random-forest --name classic --out target/classic
-	cp target/classic/classic.bin target/classic/classic.training.json models/
+	$(VOXPROOF_QUICK) train $(PUBLIC) --features classic --model random-forest --name classic --out models \
+		--model-card models/MODEL_CARD_CLASSIC.md
 
 # `voxproof train --model network` trains one from random weights without Python.
 target/default/embedding.json: $(EMBEDDING) target/default/corpus.json

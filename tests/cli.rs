@@ -84,6 +84,45 @@ fn the_networks_of_an_artifact_are_packed_anew() {
         serde_json::from_str(stdout(&both)).unwrap_or_else(|_| panic!("{}", stderr(&both)));
     assert_eq!(both["features"], "bands + classic");
 
+    // With what the report beside the model of features tells of the data, which goes into a card too.
+    let card = folder.join("CARD.md");
+    std::fs::write(
+        &card,
+        "# Card\n<!-- training:begin -->\nold\n<!-- training:end -->\nend\n",
+    )
+    .expect("a writable folder");
+    let told = [
+        ["--name", "told"],
+        ["--features", "models/classic.bin"],
+        ["--training", "models/classic.training.json"],
+        ["--model-card", card.to_str().expect("UTF-8")],
+        fusion,
+    ]
+    .concat();
+    let packed = pack(alone, &told);
+    assert!(packed.status.success(), "{}", stderr(&packed));
+    let read = |path: &Path| -> Value {
+        let text = std::fs::read_to_string(path).expect("a file");
+        serde_json::from_str(&text).expect("JSON")
+    };
+    let (report, features) = (
+        read(&folder.join("told.training.json")),
+        read(Path::new("models/classic.training.json")),
+    );
+    assert_eq!(report["corpus"], features["corpus"]);
+    let info: Value = serde_json::from_str(stdout(&packed)).expect("JSON");
+    assert_eq!(report["model"], info);
+    let text = std::fs::read_to_string(&card).expect("a card");
+    assert!(
+        text.contains("1231 human clips") && !text.contains("old") && text.ends_with("\nend\n"),
+        "{text}"
+    );
+    let mut untold = told.clone();
+    untold[5] = HUMAN;
+    let refused = pack(alone, &untold);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains(HUMAN), "{}", stderr(&refused));
+
     // Several networks, without a fusion in equal shares.
     let twice = voxproof(&[
         "pack-network",

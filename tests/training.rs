@@ -93,6 +93,7 @@ fn train_options(folder: &Path, jobs: usize) -> TrainOptions {
         estimator: small_forest(42),
         calibration_scores: None,
         out: folder.join("models"),
+        model_card: None,
         jobs: Some(jobs),
     }
 }
@@ -100,7 +101,16 @@ fn train_options(folder: &Path, jobs: usize) -> TrainOptions {
 #[test]
 fn training_writes_a_model_that_tells_the_classes_apart() {
     let folder = folder("end-to-end");
-    let report = train(&train_options(&folder, 1), &quiet).unwrap();
+    let card = folder.join("CARD.md");
+    fs::write(&card, "<!-- training:begin -->\n<!-- training:end -->\n").unwrap();
+    let options = TrainOptions {
+        model_card: Some(card.clone()),
+        ..train_options(&folder, 1)
+    };
+    let report = train(&options, &quiet).unwrap();
+    let card = fs::read_to_string(&card).unwrap();
+    assert!(card.contains("117 synthetic clips"), "{card}");
+    assert!(folder.join("models/classic.training.json").exists());
     assert_eq!(report.corpus.held_out, [("s5".to_string(), 6)].into());
     assert_eq!(
         (

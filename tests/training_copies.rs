@@ -353,6 +353,7 @@ fn a_clip_weighs_the_same_with_copies_as_without() {
             estimator: logistic(),
             calibration_scores: None,
             out: folder.join("models"),
+            model_card: None,
             jobs: Some(1),
         };
         let report = train(&options, &quiet).unwrap();

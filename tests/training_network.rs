@@ -154,6 +154,7 @@ fn grouped_scores_calibrate_a_network_that_is_served() {
             estimator: EstimatorSettings::Network(settings(24)),
             calibration_scores: Some(scores),
             out: folder.join("models"),
+            model_card: None,
             jobs: Some(2),
         },
         &quiet,

@@ -43,7 +43,7 @@ impl Default for CopyOptions {
 }
 
 /// What the copies were, for reports.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CopySummary {
     /// Copies of each training clip.
     pub training: usize,

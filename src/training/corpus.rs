@@ -38,7 +38,7 @@ pub struct CorpusOptions {
 }
 
 /// A clip that is left out, and why.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Skipped {
     /// File name as the manifest has it.
     pub file: String,

@@ -7,7 +7,7 @@ use super::corpus::{Corpus, Skipped};
 use super::report::line;
 
 /// What the data was.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct CorpusSummary {
     /// Human clips.
     pub human: usize,
@@ -28,7 +28,7 @@ pub struct CorpusSummary {
     /// Clips of held-out speakers, by speaker.
     pub held_out: BTreeMap<String, usize>,
     /// Copies through the random channel; none where no clip was copied.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies: Option<CopySummary>,
     /// Clips that were left out on purpose, by reason.
     pub left_out: BTreeMap<String, usize>,

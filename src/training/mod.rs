@@ -123,9 +123,10 @@ pub struct TrainOptions {
     pub version: Option<String>,
     /// What is fitted.
     pub estimator: EstimatorSettings,
-    /// Folder for `NAME.bin` and `NAME.training.json`, and `NAME.json` with a network's weights unrounded; made if it is missing. If it holds a
-    /// `MODEL_CARD.md` with a section `<!-- training:begin -->`, that section is replaced.
+    /// Folder for `NAME.bin` and `NAME.training.json`, and `NAME.json` with a network's weights unrounded; made if it is missing.
     pub out: PathBuf,
+    /// Model card whose section `<!-- training:begin -->` is replaced with what the data was.
+    pub model_card: Option<PathBuf>,
     /// CSV of out-of-fold scores to calibrate a network by, as an evaluation writes it with the protocol `grouped`; no
     /// further networks are fitted for it then.
     pub calibration_scores: Option<PathBuf>,
@@ -136,7 +137,7 @@ pub struct TrainOptions {
 /// What a training did; written as `NAME.training.json`.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct TrainReport {
-    /// The artifact that was written.
+    /// The artifact that was written, `NAME.bin`.
     pub artifact: PathBuf,
     /// What is known of the model.
     pub model: ModelInfo,
@@ -145,6 +146,20 @@ pub struct TrainReport {
     /// Wall time in seconds.
     #[serde(skip)]
     pub seconds: f64,
+}
+
+impl TrainReport {
+    /// Writes it as `NAME.training.json` beside the artifact, and what the data was into the section
+    /// `<!-- training:begin -->` of a `model_card`.
+    ///
+    /// # Errors
+    /// [`TrainingError::Io`] if a file cannot be written, or the card has no such section.
+    pub fn write(&self, model_card: Option<&Path>) -> Result<(), TrainingError> {
+        if let Some(card) = model_card {
+            report::replace_section(card, "training", &self.corpus.markdown())?;
+        }
+        report::write_json(&self.artifact.with_extension("training.json"), self)
+    }
 }
 
 /// Why training or evaluation stopped.
@@ -364,19 +379,12 @@ fn write_model(
     std::fs::create_dir_all(&options.out).map_err(|e| TrainingError::io(&options.out, &e))?;
     let artifact = options.out.join(format!("{}.bin", options.name));
     std::fs::write(&artifact, bytes).map_err(|e| TrainingError::io(&artifact, &e))?;
-    let card = options.out.join("MODEL_CARD.md");
-    if std::fs::read_to_string(&card).is_ok_and(|text| text.contains("<!-- training:begin -->")) {
-        report::replace_section(&card, "training", &summary.markdown())?;
-    }
     let report = TrainReport {
         artifact,
         model: model.info().clone(),
         corpus: summary,
         seconds: start.elapsed().as_secs_f64(),
     };
-    report::write_json(
-        &options.out.join(format!("{}.training.json", options.name)),
-        &report,
-    )?;
+    report.write(options.model_card.as_deref())?;
     Ok(report)
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use voxproof::model::{
     Calibration, Ensemble, FeaturePart, MAGIC, Model, Network, NetworkPart, encode_ensemble,
 };
-use voxproof::training::{Fusion, version_of};
+use voxproof::training::{CorpusSummary, Fusion, TrainReport, version_of};
 
 use crate::detect::json;
 use crate::files;
@@ -45,9 +45,21 @@ pub struct PackArgs {
     /// One line on what it was trained on [default: what the artifact of --features says, or else the one of the network]
     #[arg(long)]
     training_data: Option<String>,
+    /// NAME.training.json of the model of --features: what it tells of the data is written beside the artifact
+    #[arg(long, value_name = "JSON", requires = "features")]
+    training: Option<PathBuf>,
+    /// Model card whose generated section on the data is written anew
+    #[arg(long, value_name = "FILE", requires = "training")]
+    model_card: Option<PathBuf>,
     /// One line with the settings of the training [default: the network's layers, and what the artifact of --features says]
     #[arg(long)]
     settings: Option<String>,
+}
+
+/// What a report of a training tells of the data.
+#[derive(serde::Deserialize)]
+struct Trained {
+    corpus: CorpusSummary,
 }
 
 /// Packs, verifies by loading, writes, and prints what is known of the model as JSON.
@@ -126,11 +138,30 @@ pub fn run(args: &PackArgs) -> Result<ExitCode, Failure> {
     if args.version.is_none() {
         ensemble.version = version_of(&encode_ensemble(&ensemble).map_err(unfit)?);
     }
+    let corpus = match &args.training {
+        Some(path) => {
+            let told: Trained =
+                serde_json::from_slice(&read(path)?).map_err(|e| refused(path, &e))?;
+            Some(told.corpus)
+        }
+        None => None,
+    };
     let bytes = encode_ensemble(&ensemble).map_err(unfit)?;
     let model = Model::from_bytes(&bytes).map_err(unfit)?;
     let artifact = args.out.join(format!("{}.bin", args.name));
     std::fs::create_dir_all(&args.out).map_err(|e| refused(&args.out, &e))?;
     std::fs::write(&artifact, &bytes).map_err(|e| refused(&artifact, &e))?;
+    if let Some(corpus) = corpus {
+        let report = TrainReport {
+            artifact,
+            model: model.info().clone(),
+            corpus,
+            seconds: 0.0,
+        };
+        report
+            .write(args.model_card.as_deref())
+            .map_err(|e| Failure::Usage(e.to_string()))?;
+    }
     writeln!(anstream::stdout().lock(), "{}", json(model.info()))?;
     Ok(ExitCode::from(ALL_JUDGED))
 }

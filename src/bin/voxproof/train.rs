@@ -241,6 +241,9 @@ pub struct TrainArgs {
     /// Folder for the artifact
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Model card whose generated section on the data is written anew
+    #[arg(long, value_name = "FILE")]
+    model_card: Option<PathBuf>,
 }
 
 impl CorpusArgs {
@@ -296,6 +299,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitCode, Failure> {
         estimator: args.estimator.settings(args.corpus.seed, 3),
         calibration_scores: args.calibration_scores.clone(),
         out: args.out.clone(),
+        model_card: args.model_card.clone(),
         jobs: args.corpus.jobs(),
     };
     let bars = Bars::default();
