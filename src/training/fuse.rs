@@ -28,8 +28,8 @@ const C: f64 = 1.0;
 /// What is asked of a fusion.
 #[derive(Debug, Clone)]
 pub struct FuseOptions {
-    /// The clips that the scores are of; no audio is read but for [`FuseOptions::control`]. The channels that clips were scored through stand in
-    /// [`CorpusOptions::copies`].
+    /// The clips that the scores are of; no audio is read but for [`FuseOptions::control`]. The channels that clips were
+    /// scored through stand in [`CorpusOptions::copies`].
     pub corpus: CorpusOptions,
     /// CSV of each model's scores, as an evaluation writes it, in the order of the weights.
     pub scores: Vec<PathBuf>,
@@ -37,7 +37,7 @@ pub struct FuseOptions {
     pub report: PathBuf,
     /// Weights of the parts, in the files' order, where they are not to be fitted: the calibration alone is.
     pub weights: Option<Vec<f64>>,
-    /// Whether the evaluations took tested speakers out of training.
+    /// Whether the evaluations took tested speakers out of training; the control does so too.
     pub disjoint_speakers: bool,
     /// Where to write the fused scores, as an evaluation does.
     pub fused_scores: Option<PathBuf>,
@@ -331,13 +331,12 @@ fn folds(table: &FoldTable, place: &HashMap<&str, usize>) -> Vec<Fold> {
 
 /// The folds as `divided`, with what models learn from; none if these are not the `folds` that were scored.
 fn learned_from(folds: &[Fold], mut divided: Vec<Fold>) -> Option<Vec<Fold>> {
-    let key = |fold: &Fold| (fold.group.clone(), fold.part);
-    divided.sort_by_key(key);
-    let tested = |folds: &[Fold]| -> Vec<_> {
-        let tested = folds.iter().map(|fold| (key(fold), fold.test.clone()));
-        tested.collect()
-    };
-    (tested(folds) == tested(&divided)).then_some(divided)
+    fn tested(fold: &Fold) -> (&str, usize, &[usize]) {
+        (&fold.group, fold.part, &fold.test)
+    }
+    divided.sort_by(|a, b| tested(a).cmp(&tested(b)));
+    let same = folds.iter().map(tested).eq(divided.iter().map(tested));
+    same.then_some(divided)
 }
 
 /// Log-odds of one file on the folds, shape `[conditions][folds][clips tested]`.

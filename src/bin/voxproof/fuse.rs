@@ -40,7 +40,7 @@ pub struct FuseArgs {
     /// bandwidth
     #[arg(long)]
     control: bool,
-    /// The evaluations took tested speakers out of training: the report says so
+    /// The evaluations took tested speakers out of training: the report says so, and --control does so too
     #[arg(long)]
     disjoint_speakers: bool,
     /// Folder for metrics.json, metrics.md, report.html and fusion.json
