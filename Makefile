@@ -171,11 +171,11 @@ PACK = $(VOXPROOF_QUICK) pack-network $(1)/embedding.json $(1)/tdnn.json --featu
 	--training $(1)/kernel.training.json --fusion models/fusion.json --name $(2) --out $(3)
 SPECTROGRAMS = target/default/corpus.json target/default/corpus.bin
 # Features of all clips and copies, by the names of their files: made once, by the folds of the kernel machine.
-TABLE = target/default/features.jsonl
-FROM_TABLE = --feature-table $(TABLE)
+FEATURE_TABLE = target/default/features.jsonl
+FROM_TABLE = --feature-table $(FEATURE_TABLE)
 
 # With what `evaluate` left in models/fusion.json: on new data `make evaluate train`, in this order.
-train: target/default/embedding.json target/default/tdnn.json $(TABLE) ## train the embedded models on CLIPS and PACKAGES into models/
+train: target/default/embedding.json target/default/tdnn.json $(FEATURE_TABLE) ## train the embedded models on CLIPS and PACKAGES into models/
 	$(VOXPROOF_QUICK) train $(BOTH) $(KERNEL) $(FROM_TABLE) --name kernel --out target/default
 	$(call PACK,target/default,default,models) --model-card models/MODEL_CARD.md
 	@# Before dropped.csv was made: without it, classic keeps its bytes.
@@ -217,10 +217,10 @@ target/folds/tdnn.csv: .venv-network target/default/corpus.json
 	mkdir -p target/folds
 	$(TRAINER) folds $(TDNN) --corpus $(SPECTROGRAMS) --scores $@
 
-target/folds/kernel.csv $(TABLE) &:
+target/folds/kernel.csv $(FEATURE_TABLE) &:
 	mkdir -p target/folds target/default
 	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) --protocol grouped \
-		--save-features $(TABLE) --scores target/folds/kernel.csv --report target/folds/kernel
+		--save-features $(FEATURE_TABLE) --scores target/folds/kernel.csv --report target/folds/kernel
 
 evaluate-attacks: ## what codecs, noise, rooms, speed and pitch do to the kernel machine's errors, into target/attacks
 	$(VOXPROOF_QUICK) evaluate $(PUBLIC) $(DROP) $(KERNEL) --disjoint-speakers --protocol grouped --attacks 80 \
@@ -229,7 +229,7 @@ evaluate-attacks: ## what codecs, noise, rooms, speed and pitch do to the kernel
 # A fold's models, made as what ships is, and the clips that neither has heard.
 FOLD = target/fold
 FOLD_CLIPS = --manifest $(FOLD)/$(1)-0.csv --clips $(CLIPS) --manifest $(FOLD)/$(1)-1.csv --clips $(PACKAGES)
-evaluate-attacks-both: $(EMBEDDING) target/default/corpus.json $(TABLE) ## the same for the parts of the default model together, fitted to one fold, into target/fold
+evaluate-attacks-both: $(EMBEDDING) target/default/corpus.json $(FEATURE_TABLE) ## the same for the parts of the default model together, fitted to one fold, into target/fold
 	training/fold.py target/default/corpus.json --manifest training/public_sources.csv --manifest $(PACKAGES)/manifest.csv --out $(FOLD)
 	$(TRAINER) fit $(TRAINED) --corpus $(FOLD)/train.json target/default/corpus.bin --steps $(FOLD_STEPS) --out $(FOLD)/embedding.json
 	$(TRAINER) fit $(TDNN) --corpus $(FOLD)/train.json target/default/corpus.bin --out $(FOLD)/tdnn.json
@@ -239,11 +239,11 @@ evaluate-attacks-both: $(EMBEDDING) target/default/corpus.json $(TABLE) ## the s
 	$(VOXPROOF_QUICK) evaluate --manifest $(FOLD)/test-0.csv --clips $(CLIPS) --model-dir $(FOLD) --name fold --attacks 300 \
 		--report $(FOLD)/public
 
-evaluate-kernel: $(TABLE) ## the strict protocols, for the default model's kernel machine alone, into target/strict
+evaluate-kernel: $(FEATURE_TABLE) ## the strict protocols, for the default model's kernel machine alone, into target/strict
 	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) $(FROM_TABLE) --control \
 		--protocol leave-family-source-out --protocol leave-corpus-out --report target/strict
 
-evaluate-corpora: $(EMBEDDING) target/default/corpus.json $(TABLE) ## whole speech corpora left out, a sixth of them at a time: all parts of the default model, into target/corpora
+evaluate-corpora: $(EMBEDDING) target/default/corpus.json $(FEATURE_TABLE) ## whole speech corpora left out, a sixth of them at a time: all parts of the default model, into target/corpora
 	mkdir -p target/corpora
 	$(VOXPROOF_QUICK) corpus export $(BOTH) $(COPIES) $(APART) --protocol grouped-corpora \
 		--spectrograms target/default/corpus.bin --out target/corpora/corpus.json
@@ -254,7 +254,7 @@ evaluate-corpora: $(EMBEDDING) target/default/corpus.json $(TABLE) ## whole spee
 		--scores target/corpora/kernel.csv --report target/corpora/kernel
 	$(VOXPROOF_QUICK) fuse $(BOTH) $(FUSE) $(call SCORES_IN,target/corpora) --control --report target/corpora
 
-evaluate-supply: $(EMBEDDING) target/default/corpus.json $(TABLE) ## the default model's parts fitted to the public sources of CLIPS, judged on PACKAGES, into target/supply
+evaluate-supply: $(EMBEDDING) target/default/corpus.json $(FEATURE_TABLE) ## the default model's parts fitted to the public sources of CLIPS, judged on PACKAGES, into target/supply
 	mkdir -p target/supply
 	$(VOXPROOF_QUICK) corpus export $(PUBLIC) $(DROP) $(COPIES) --spectrograms target/default/corpus.bin --out target/supply/corpus.json
 	$(TRAINER) fit $(TRAINED) --corpus target/supply/corpus.json target/default/corpus.bin --steps $(FOLD_STEPS) --out target/supply/embedding.json
@@ -263,7 +263,7 @@ evaluate-supply: $(EMBEDDING) target/default/corpus.json $(TABLE) ## the default
 	$(call PACK,target/supply,supply,target/supply)
 	$(VOXPROOF_QUICK) evaluate --manifest $(PACKAGES)/manifest.csv $(DROP) --model-dir target/supply --name supply --report target/supply/report
 
-evaluate-licences: $(TABLE) ## the kernel machine fitted to clips under an open or share-alike licence alone, tested on all, into target/licences
+evaluate-licences: $(FEATURE_TABLE) ## the kernel machine fitted to clips under an open or share-alike licence alone, tested on all, into target/licences
 	$(VOXPROOF_QUICK) evaluate $(BOTH) $(KERNEL) $(APART) $(FROM_TABLE) --protocol grouped \
 		--train-licences open,share-alike --report target/licences
 
