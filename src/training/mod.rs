@@ -224,6 +224,11 @@ pub enum TrainingError {
         /// Name of the protocol.
         protocol: &'static str,
     },
+    /// Crops were asked for of spectrograms.
+    #[error(
+        "a network hears other crops of the clips in each mini-batch: --crops is for models of features"
+    )]
+    CropsOfNetwork,
     /// The estimator could not be fitted; the text says why.
     #[error("the model could not be fitted: {0}")]
     Fit(String),
@@ -368,21 +373,35 @@ pub fn version_of(artifact: &[u8]) -> String {
     format!("{}-{}", env!("CARGO_PKG_VERSION"), hex(&digest[..4]))
 }
 
-/// Verifies an artifact, writes it and the report beside it.
+/// Verifies an artifact and writes it as `NAME.bin` into a folder, which is made if it is missing: where it is, and what is
+/// known of the model.
+///
+/// # Errors
+/// [`TrainingError::Artifact`] if it is not sound, [`TrainingError::Io`] if it cannot be written.
+pub fn write_artifact(
+    out: &Path,
+    name: &str,
+    bytes: &[u8],
+) -> Result<(PathBuf, ModelInfo), TrainingError> {
+    let model = Model::from_bytes(bytes)?;
+    std::fs::create_dir_all(out).map_err(|e| TrainingError::io(out, &e))?;
+    let artifact = out.join(format!("{name}.bin"));
+    std::fs::write(&artifact, bytes).map_err(|e| TrainingError::io(&artifact, &e))?;
+    Ok((artifact, model.info().clone()))
+}
+
+/// Writes an artifact and the report beside it.
 fn write_model(
     options: &TrainOptions,
     bytes: &[u8],
-    summary: CorpusSummary,
+    corpus: CorpusSummary,
     start: Instant,
 ) -> Result<TrainReport, TrainingError> {
-    let model = Model::from_bytes(bytes)?;
-    std::fs::create_dir_all(&options.out).map_err(|e| TrainingError::io(&options.out, &e))?;
-    let artifact = options.out.join(format!("{}.bin", options.name));
-    std::fs::write(&artifact, bytes).map_err(|e| TrainingError::io(&artifact, &e))?;
+    let (artifact, model) = write_artifact(&options.out, &options.name, bytes)?;
     let report = TrainReport {
         artifact,
-        model: model.info().clone(),
-        corpus: summary,
+        model,
+        corpus,
         seconds: start.elapsed().as_secs_f64(),
     };
     report.write(options.model_card.as_deref())?;

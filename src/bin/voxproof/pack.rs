@@ -8,7 +8,9 @@ use clap::Args;
 use voxproof::model::{
     Calibration, Ensemble, FeaturePart, MAGIC, Model, Network, NetworkPart, encode_ensemble,
 };
-use voxproof::training::{CorpusSummary, Fusion, TrainReport, version_of};
+use voxproof::training::{
+    CorpusSummary, Fusion, TrainReport, TrainingError, version_of, write_artifact,
+};
 
 use crate::detect::json;
 use crate::files;
@@ -147,21 +149,17 @@ pub fn run(args: &PackArgs) -> Result<ExitCode, Failure> {
         None => None,
     };
     let bytes = encode_ensemble(&ensemble).map_err(unfit)?;
-    let model = Model::from_bytes(&bytes).map_err(unfit)?;
-    let artifact = args.out.join(format!("{}.bin", args.name));
-    std::fs::create_dir_all(&args.out).map_err(|e| refused(&args.out, &e))?;
-    std::fs::write(&artifact, &bytes).map_err(|e| refused(&artifact, &e))?;
+    let failed = |e: TrainingError| Failure::Usage(e.to_string());
+    let (artifact, model) = write_artifact(&args.out, &args.name, &bytes).map_err(failed)?;
     if let Some(corpus) = corpus {
         let report = TrainReport {
             artifact,
-            model: model.info().clone(),
+            model: model.clone(),
             corpus,
             seconds: 0.0,
         };
-        report
-            .write(args.model_card.as_deref())
-            .map_err(|e| Failure::Usage(e.to_string()))?;
+        report.write(args.model_card.as_deref()).map_err(failed)?;
     }
-    writeln!(anstream::stdout().lock(), "{}", json(model.info()))?;
+    writeln!(anstream::stdout().lock(), "{}", json(&model))?;
     Ok(ExitCode::from(ALL_JUDGED))
 }
