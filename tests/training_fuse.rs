@@ -209,6 +209,18 @@ fn files_that_do_not_go_together_are_refused_by_name() {
     let (report, _) = fuse(&lacking, &quiet).unwrap();
     assert_eq!(report.corpus.skipped.len(), 1);
     assert_eq!(report.corpus.skipped[0].file, "7.wav");
+    // One that all of them lack was not tested, as whole corpora of one class are where corpora are left out: no fault.
+    let untested = FuseOptions {
+        scores: vec![
+            scores(&folder, "without", 0.4, 3, Some(7)),
+            scores(&folder, "either", 1.2, 4, Some(7)),
+        ],
+        ..options.clone()
+    };
+    let (report, _) = fuse(&untested, &quiet).unwrap();
+    assert!(report.corpus.skipped.is_empty());
+    let not_tested = &report.corpus.left_out["tested in no fold of the score files"];
+    assert_eq!(*not_tested, 1);
     // Other folds cannot be added.
     let text = fs::read_to_string(&options.scores[1]).unwrap();
     let moved = folder.join("moved.csv");

@@ -5,7 +5,7 @@
 //! minutes need not be spent together, nor again. A fold's scores are added with weights and a calibration that were fitted
 //! to other folds, which share no clip with it; what an artifact gets is fitted to all of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -282,9 +282,13 @@ fn name(path: &Path) -> String {
         .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
 
-/// The clips of the manifests that every table scores; the others are listed as skipped.
+/// Why a clip is left out that no fold tests: in `grouped-corpora`, the corpora of one class.
+const NOT_TESTED: &str = "tested in no fold of the score files";
+
+/// The clips of the manifests that every table scores. Those that some lack are listed as skipped, those that all of them lack
+/// are counted as left out.
 fn scored_clips(options: &CorpusOptions, tables: &[Table]) -> Result<Corpus<()>, TrainingError> {
-    let files = |table: &Table| -> std::collections::HashSet<String> {
+    let files = |table: &Table| -> HashSet<String> {
         let folds = table.values().flat_map(BTreeMap::values);
         folds
             .flat_map(HashMap::keys)
@@ -292,7 +296,7 @@ fn scored_clips(options: &CorpusOptions, tables: &[Table]) -> Result<Corpus<()>,
             .collect()
     };
     let scored: Vec<_> = tables.iter().map(files).collect();
-    let corpus = Corpus::load_rows(options, |clips| {
+    let mut corpus = Corpus::load_rows(options, |clips| {
         let rows = clips.iter().map(|clip| {
             if scored.iter().all(|files| files.contains(&clip.file)) {
                 let mut rows = Rows::recorded(());
@@ -306,6 +310,14 @@ fn scored_clips(options: &CorpusOptions, tables: &[Table]) -> Result<Corpus<()>,
         Ok(rows.collect())
     })?;
     corpus.both_classes()?;
+    let listed = corpus.skipped.len();
+    corpus
+        .skipped
+        .retain(|clip| scored.iter().any(|files| files.contains(&clip.file)));
+    let not_tested = listed - corpus.skipped.len();
+    if not_tested > 0 {
+        corpus.left_out.insert(NOT_TESTED.into(), not_tested);
+    }
     Ok(corpus)
 }
 
