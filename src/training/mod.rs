@@ -224,11 +224,6 @@ pub enum TrainingError {
         /// Name of the protocol.
         protocol: &'static str,
     },
-    /// Crops were asked for of spectrograms.
-    #[error(
-        "a network hears other crops of the clips in each mini-batch: --crops is for models of features"
-    )]
-    CropsOfNetwork,
     /// The estimator could not be fitted; the text says why.
     #[error("the model could not be fitted: {0}")]
     Fit(String),

@@ -140,18 +140,14 @@ pub fn run(args: &PackArgs) -> Result<ExitCode, Failure> {
     if args.version.is_none() {
         ensemble.version = version_of(&encode_ensemble(&ensemble).map_err(unfit)?);
     }
-    let corpus = match &args.training {
-        Some(path) => {
-            let told: Trained =
-                serde_json::from_slice(&read(path)?).map_err(|e| refused(path, &e))?;
-            Some(told.corpus)
-        }
-        None => None,
+    let told = |path| -> Result<Trained, Failure> {
+        serde_json::from_slice(&read(path)?).map_err(|e| refused(path, &e))
     };
+    let trained = args.training.as_ref().map(told).transpose()?;
     let bytes = encode_ensemble(&ensemble).map_err(unfit)?;
     let failed = |e: TrainingError| Failure::Usage(e.to_string());
     let (artifact, model) = write_artifact(&args.out, &args.name, &bytes).map_err(failed)?;
-    if let Some(corpus) = corpus {
+    if let Some(Trained { corpus }) = trained {
         let report = TrainReport {
             artifact,
             model: model.clone(),
